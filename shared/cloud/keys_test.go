@@ -97,15 +97,21 @@ func TestDetailsOfAKeyAreReadWhenAskedFor(t *testing.T) {
 	f := newFake()
 	f.on["DescribeKey"] = func(asked) answer { return keyMetadata("Enabled") }
 	f.on["ListAliases"] = func(asked) answer {
-		return answer{body: object{"Aliases": []object{{"AliasName": "alias/app"}}}}
+		return answer{body: object{"Aliases": []object{
+			{"AliasName": "alias/app", "CreationDate": 1_000_000, "LastUpdatedDate": 2_000_000.5}, {"AliasName": "alias/new", "CreationDate": 3_000_000}, {"AliasName": "alias/old"},
+		}}}
 	}
 	f.on["ListResourceTags"] = func(asked) answer { return answer{code: "AccessDeniedException"} }
 	key, err := secrets.NewKeys(f.open(t, func(o *cloud.Options) { o.KeyDetails = true })).Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: keyARN})
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"alias/app"}, key.Aliases); diff != "" {
+	if diff := cmp.Diff([]string{"alias/app", "alias/new", "alias/old"}, key.Aliases); diff != "" {
 		t.Error(diff)
+	}
+	set := map[string]time.Time{"alias/app": time.UnixMilli(2_000_000_500).UTC(), "alias/new": time.Unix(3_000_000, 0).UTC()}
+	if diff := cmp.Diff(set, key.AliasesSet); diff != "" {
+		t.Errorf("when they were set (-want +got):\n%s", diff)
 	}
 	if key.Tags != nil {
 		t.Error("tags we may not read look like no tags")

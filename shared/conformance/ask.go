@@ -63,6 +63,12 @@ const (
 	Broken        Reason = "a step failed"
 )
 
+// Reasons why a report has no answer of AWS's to a question.
+const (
+	NotAsked  Reason = "the report does not ask it"
+	OfAnother Reason = "the report is not of this part of AWS"
+)
+
 // Reasons why the local AWS does not follow an answer of a report.
 const (
 	UnknownQuestion Reason = "no such question in this version"

@@ -18,12 +18,17 @@ const choiceRow = 39
 // managedKey is the alias of the AWS managed key of Secrets Manager.
 const managedKey = "alias/aws/secretsmanager"
 
-// Questions about that statement, for scp simulate.
+// Questions about that statement, and about the KMS layer, for scp simulate.
 const (
 	ChoiceNamed   = "kms.choice.named"
 	ChoiceEmpty   = "kms.choice.empty-key"
 	ChoiceReplica = "kms.choice.replica"
 	ChoiceWrite   = "kms.choice.write"
+
+	LayerCreate  = "kms.layer.create"
+	LayerEmpty   = "kms.layer.empty-key"
+	LayerReplica = "kms.layer.replica"
+	LayerSCP     = "organizations.scp.kms-layer"
 )
 
 func choiceQuestions() []Question {

@@ -8,7 +8,7 @@ func organizationQuestions() []Question {
 			Calls: calls(asRole, setKey, policies), Choices: emptyKeyChoices(), Assumed: Absent, Control: maySetKeys, Play: emptyKeyCondition(bySCP)},
 		{ID: "organizations.scp.alias", Row: 2, Title: "Under an SCP: is an alias resolved before secretsmanager:KmsKeyArn is compared?", Document: keyCondition, Need: NeedsOrganization,
 			Calls: calls(asRole, newAlias, policies), Choices: aliasChoices(), Assumed: Resolved, Control: mayNameAlias, Play: aliasCondition(bySCP)},
-		{ID: "organizations.scp.kms-layer", Row: 3, Title: "Under an SCP: does the KMS layer stop UpdateSecret with an empty key?", Document: encryption, Need: NeedsOrganization,
+		{ID: LayerSCP, Row: 3, Title: "Under an SCP: does the KMS layer stop UpdateSecret with an empty key?", Document: encryption, Need: NeedsOrganization,
 			Calls: calls(asRole, setKey, policies), Choices: layerChoices("going back to the AWS managed key is stopped by the KMS layer"), Assumed: Refused, Control: maySetKeys, Play: layerEmptyKey(bySCP)},
 	}
 }

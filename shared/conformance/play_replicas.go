@@ -31,7 +31,7 @@ func replicaQuestions() []Question {
 				{Answer: "default-key", Meaning: "a promoted replica has to be re-keyed"},
 				{Answer: "unreadable", ByRefusal: true, Meaning: "a promotion is an outage: it must never be advised"},
 			}, Assumed: "kept", Control: ownReadsAfar, Play: replicaPromoted},
-		{ID: "kms.layer.replica", Row: 21, Title: "Are the keys of replicas used with the caller's session, so that the KMS layer stops a replica without a key?", Document: encryption, Need: NeedsRegion,
+		{ID: LayerReplica, Row: 21, Title: "Are the keys of replicas used with the caller's session, so that the KMS layer stops a replica without a key?", Document: encryption, Need: NeedsRegion,
 			Calls:   calls(asRole, replicate),
 			Choices: replicaLayerChoices(), Assumed: "fails-later", Control: mayReplicate, Play: layerReplica(bySession)},
 		{ID: "secretsmanager.replica.writer", Row: 36, Title: "Does a replica follow a value whose writer may not decrypt with the primary's key?", Document: troubleshoot, Need: NeedsRegion,
@@ -55,7 +55,7 @@ func replicaLayerChoices() []Choice {
 	return []Choice{
 		{Answer: Refused, ByRefusal: true, Meaning: "the KMS layer stops replicas without a key"},
 		{Answer: "fails-later", ByRefusal: true, Meaning: "the KMS layer stops them, and the call does not say so"},
-		{Answer: Passes, Meaning: "scp simulate calls this way closed, and is wrong; DL.SECRET.3 finds it", Set: func(b *localaws.Behavior) { b.ReplicaKeysByService = true }},
+		{Answer: Passes, Meaning: "scp simulate calls this way closed, unless --conformance has this report; DL.SECRET.3 finds it", Set: func(b *localaws.Behavior) { b.ReplicaKeysByService = true }},
 	}
 }
 

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -44,25 +45,28 @@ func NewReport(version, against string, started time.Time, results []Result) Rep
 	return r
 }
 
-// Answered is AWS's answer to a question, as a run against AWS itself in a part of AWS gave it: none from a run against a stand-in,
-// in another part or one that the report does not name, to a question that was not answered, or in words that this version does not
-// know. p may be "", any part.
-func (r Report) Answered(question string, p arn.Partition) (Answer, bool) {
-	if r.Against != AWS || p != "" && r.Partition != p {
-		return "", false
+// Said is AWS's answer to a question, as a run against AWS itself in a part of AWS gave it, or why there is none: from a run against
+// a stand-in, in another part or one that the report does not name, to a question that was not asked or not answered, or in words that
+// this version does not know. said reports whether somebody was answered, by whomever and however. p may be "", any part.
+func (r Report) Said(question string, p arn.Partition) (answer Answer, why Reason, said bool) {
+	at := slices.IndexFunc(r.Results, func(one Result) bool { return one.Question == question })
+	if at < 0 {
+		return "", NotAsked, false
 	}
-	for _, one := range r.Results {
-		if one.Question != question {
-			continue
-		}
-		if answered, _ := one.Verdict.answered(); answered {
-			return one.Answer, slices.ContainsFunc(Questions(), func(q Question) bool {
-				_, known := q.Choice(one.Answer)
-				return q.ID == question && known
-			})
-		}
+	one := r.Results[at]
+	q, _ := Find(question)
+	_, known := q.Choice(one.Answer)
+	switch answered, _ := one.Verdict.answered(); {
+	case !one.Verdict.known():
+		return "", UnknownVerdict, true
+	case !answered:
+		return "", cmp.Or(one.Reason, Reason(Unanswered)), false
+	case r.Against != AWS || p != "" && r.Partition != p:
+		return "", OfAnother, true
+	case !known:
+		return "", UnknownAnswer, true
 	}
-	return "", false
+	return one.Answer, "", true
 }
 
 // ReadReport reads a report. Questions, answers and fields that this version does not know are kept: a newer one may have

@@ -170,8 +170,8 @@ func TestAReportSaysWhatAWSAnswered(t *testing.T) {
 			r := whole
 			r.Results = append([]conformance.Result{}, whole.Results...)
 			tt.change(&r)
-			if answer, answered := r.Answered(conformance.ChoiceNamed, "aws"); answered != tt.answered {
-				t.Errorf("%q, %v", answer, answered)
+			if answer, why, _ := r.Said(conformance.ChoiceNamed, "aws"); (answer != "") != tt.answered || (why == "") != tt.answered {
+				t.Errorf("%q, %q", answer, why)
 			}
 		})
 	}

@@ -27,8 +27,8 @@ type Approval struct {
 	Afresh     bool     // for who changes secrets: ask at each question whether anything has changed, and not each minute
 
 	turn   turn
-	again  bool // ask at the next question as if Afresh
-	doubts map[string][]guard.Doubt
+	again  bool            // ask at the next question as if Afresh
+	kept   map[string]kept // by key
 	scps   []SCP
 	judged map[judgement]guard.Outcome // of scps
 	until  time.Time
@@ -79,19 +79,20 @@ func (a *Approval) doubt(ctx context.Context, approved *guard.Approved, keys []g
 		return err
 	}
 	all := map[string][]guard.Doubt{}
-	for _, k := range keys {
-		if k.ARN == "" || all[k.ARN] != nil || len(approved.DependsOn(k)) == 0 {
+	for i := range keys {
+		k := &keys[i]
+		if k.ARN == "" || all[k.ARN] != nil || len(approved.DependsOn(*k)) == 0 {
 			continue
 		}
-		doubts, known := a.doubts[k.ARN]
+		have, known := a.kept[k.ARN]
 		if !known {
 			var err error
-			if doubts, err = a.Origins.doubts(ctx, k.ARN); err != nil {
+			if have, err = a.Origins.of(ctx, k.ARN); err != nil {
 				return err
 			}
-			a.doubts[k.ARN] = doubts
+			a.kept[k.ARN] = have
 		}
-		if len(doubts) > 0 {
+		if doubts := a.Origins.doubts(k, have, a.Now()); len(doubts) > 0 {
 			all[k.ARN] = doubts
 		}
 	}
@@ -213,10 +214,10 @@ func (a *Approval) refresh(ctx context.Context) error {
 		return err
 	}
 	a.again = false
-	if a.doubts != nil && a.Now().Before(a.until) && a.change == change {
+	if a.kept != nil && a.Now().Before(a.until) && a.change == change {
 		return nil
 	}
-	a.doubts, a.unread, a.until, a.change = map[string][]guard.Doubt{}, true, a.Now().Add(pathsFor), change
+	a.kept, a.unread, a.until, a.change = map[string]kept{}, true, a.Now().Add(pathsFor), change
 	return nil
 }
 

@@ -43,7 +43,7 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 	f := migration.Facts{
 		Access: inventory.Prepare(snapshot), Seen: seen, LookBack: int(lookBack.Hours() / 24), Now: now,
 		Functions: map[string]string{}, Tools: map[string]string{}, KeyFor: m.Keys.KeyFor, Approved: approved, Waivers: m.Keys.Waivers, Rules: m.Engine.Rules,
-		Changer: m.changer(snapshot),
+		Changer: role(snapshot, m.Preflight.Changer), Tagger: role(snapshot, m.Preflight.Tagger),
 	}
 	f.Begun = m.begun(ctx)
 	locations := map[migration.Location]bool{}
@@ -103,13 +103,13 @@ func (m *Migrations) begun(ctx context.Context) map[string]migration.Before {
 	return out
 }
 
-// changer names the role by which keys are set in an account, in the partition of the secrets.
-func (m *Migrations) changer(snapshot inventory.Snapshot) func(account string) string {
+// role names a role of ours in each account, in the partition of the secrets.
+func role(snapshot inventory.Snapshot, name string) func(account string) string {
 	partition := arn.Standard
 	if len(snapshot.Secrets) > 0 {
 		partition = arn.Of(snapshot.Secrets[0].Facts.ARN).Partition
 	}
-	return func(account string) string { return partition.Role(account, m.Preflight.Changer) }
+	return func(account string) string { return partition.Role(account, name) }
 }
 
 // addFunction leaves out a role that cannot be read: it is unknown then, and says so in the plan.

@@ -141,24 +141,59 @@ func (o *Origins) load(ctx context.Context, key string) (store.Document, origins
 	return doc, have, err
 }
 
-// doubts are what of a key does not approve it, by who wrote it. Where what was kept cannot be read, nobody knows.
-func (o *Origins) doubts(ctx context.Context, key string) ([]guard.Doubt, error) {
+// kept is what is known of who wrote what approves a key.
+type kept struct {
+	written []origin
+	unread  bool // it cannot be read
+}
+
+func (o *Origins) of(ctx context.Context, key string) (kept, error) {
 	_, have, err := o.load(ctx, key)
 	if _, is := errors.AsType[*store.Unreadable](err); is {
-		var all []guard.Doubt
-		for _, alias := range o.Approved.Aliases {
-			all = append(all, guard.Doubt{By: guard.ApprovedByAlias, Name: alias})
-		}
-		return append(all, guard.Doubt{By: guard.ApprovedByTag}), nil
+		return kept{unread: true}, nil
 	}
 	if err != nil && !errors.Is(err, guard.ErrGone) { // where no table is, no hub reads events
-		return nil, fmt.Errorf("ask who approved key %s: %w", key, err)
+		return kept{}, fmt.Errorf("ask who approved key %s: %w", key, err)
 	}
+	return kept{written: have.Written}, nil
+}
+
+const (
+	// eventWithin is how long after a call its event may come. CloudTrail sends it within minutes.
+	eventWithin = time.Hour
+	// clocksDiffer is by how much the time of an event, in seconds, and that of the alias which it set may differ.
+	clocksDiffer = time.Minute
+)
+
+// doubts are what of a key does not approve it, by who wrote it. Where what was kept cannot be read, nobody knows. An alias that was
+// set later than the last call that is known of was set by a call whose event has not come: nobody knows whose. Of an alias of
+// which no call is known that holds for as long as an event may take; one that is older was there before events were read, or
+// its event was lost.
+func (o *Origins) doubts(key *guard.Key, have kept, now time.Time) []guard.Doubt {
 	var doubts []guard.Doubt
-	for _, w := range have.Written {
+	if have.unread {
+		for _, alias := range o.Approved.Aliases {
+			doubts = append(doubts, guard.Doubt{By: guard.ApprovedByAlias, Name: alias})
+		}
+		return append(doubts, guard.Doubt{By: guard.ApprovedByTag})
+	}
+	last := map[string]time.Time{} // by alias: until when who set it is known
+	for _, w := range have.written {
 		if !w.Approver {
 			doubts = append(doubts, guard.Doubt{By: w.By, Name: w.Name, Actor: w.Actor, Call: w.Call, At: w.At})
+			continue
+		}
+		last[w.Name] = w.At.Add(clocksDiffer)
+	}
+	for _, alias := range o.Approved.Aliases {
+		set, said := key.AliasesSet[alias]
+		known, by := last[alias]
+		if !by {
+			known = now.Add(-eventWithin)
+		}
+		if said && set.After(known) {
+			doubts = append(doubts, guard.Doubt{By: guard.ApprovedByAlias, Name: alias, At: set})
 		}
 	}
-	return doubts, nil
+	return doubts
 }

@@ -164,6 +164,78 @@ func TestAnAliasOrTagThatNoApproverWroteApprovesNothing(t *testing.T) {
 	}
 }
 
+// KMS says when an alias was set. A call of which nobody knows yet may be anybody's.
+func TestAnAliasThatWasSetByACallThatNobodyKnowsOfApprovesNothing(t *testing.T) {
+	alias, other := map[string]any{"aliasName": "alias/ok"}, map[string]any{"aliasName": "alias/other"}
+	at := func(seconds int) time.Time { return time.Unix(1_000_000+int64(seconds), 0) }
+	const hour, month = 3600, 30 * 24 * 3600
+	named := func(set map[string]time.Time) guard.Key {
+		k := approvedKey(ownerAccount)
+		k.AliasesSet = set
+		return k
+	}
+	setAt := func(seconds int) guard.Key { return named(map[string]time.Time{"alias/ok": at(seconds)}) }
+	tagged := setAt(-60)
+	tagged.Tags = map[string]string{"approved": "yes", "level": "2"}
+	for name, c := range map[string]struct {
+		key    guard.Key
+		now    int
+		events []trail.Change
+		want   guard.Outcome
+		words  string
+	}{
+		"a minute ago, and no event has come":          {setAt(-60), 0, nil, guard.Unknown, "alias/ok, which was set at 1970-01-12 13:45 UTC, and who set it is not known yet"},
+		"an hour ago, before events were read":         {setAt(-hour), 0, nil, guard.Pass, ""},
+		"at a time that is still to come":              {setAt(60), 0, nil, guard.Unknown, "not known yet"},
+		"at a time that KMS does not say":              {named(nil), 0, nil, guard.Pass, ""},
+		"another alias, a minute ago":                  {named(map[string]time.Time{"alias/ok": at(-hour), "alias/other": at(-60)}), 0, nil, guard.Pass, ""},
+		"a minute ago, and a tag approves it, too":     {tagged, 0, nil, guard.Pass, ""},
+		"by an approver":                               {setAt(1), 60, []trail.Change{did(1, "KeyManager", "UpdateAlias", alias)}, guard.Pass, ""},
+		"by an approver, by a clock that goes slower":  {setAt(50), 60, []trail.Change{did(1, "KeyManager", "UpdateAlias", alias)}, guard.Pass, ""},
+		"by somebody else":                             {setAt(1), 60, []trail.Change{did(1, "Engineer", "UpdateAlias", alias)}, guard.Fail, "who is no approver"},
+		"after an approver's call":                     {setAt(600), 660, []trail.Change{did(1, "KeyManager", "UpdateAlias", alias)}, guard.Unknown, "not known yet"},
+		"after it, and the event was lost":             {setAt(600), month, []trail.Change{did(1, "KeyManager", "UpdateAlias", alias)}, guard.Unknown, "not known yet"},
+		"after it, and an approver has set it again":   {setAt(900), month, []trail.Change{did(1, "KeyManager", "UpdateAlias", alias), did(900, "KeyManager", "UpdateAlias", alias)}, guard.Pass, ""},
+		"after a call of somebody else":                {setAt(600), month, []trail.Change{did(1, "Engineer", "UpdateAlias", alias)}, guard.Fail, "who is no approver"},
+		"after an approver's call about another alias": {setAt(600), month, []trail.Change{did(1, "KeyManager", "UpdateAlias", other)}, guard.Pass, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a := process(&shelf{docs: map[string]store.Document{}}, nil, func() time.Time { return at(c.now) })
+			for _, e := range c.events {
+				if err := a.Learn(t.Context(), e); err != nil {
+					t.Fatal(err)
+				}
+			}
+			approved, err := a.Of(t.Context(), guard.Approved{Aliases: a.Origins.Approved.Aliases, Tags: a.Origins.Approved.Tags}, c.key)
+			if got := approved.Allows(c.key, c.key.Account); err != nil || got != c.want {
+				t.Errorf("%s, error %v; want %s", got, err, c.want)
+			}
+			words := ""
+			if _, doubt := approved.SelfApproved(c.key); doubt != nil {
+				words = doubt.Words()
+			}
+			if !strings.Contains(words, c.words) || (words == "") != (c.words == "") {
+				t.Errorf("it says %q, want %q", words, c.words)
+			}
+		})
+	}
+}
+
+// The hour in which an event may come passes by itself: nothing that is remembered of the key prolongs it.
+func TestAnAliasThatIsOldByNowApprovesAgain(t *testing.T) {
+	now := time.Date(2026, 9, 1, 9, 0, 0, 0, time.UTC)
+	key := approvedKey(ownerAccount)
+	key.AliasesSet = map[string]time.Time{"alias/ok": now.Add(-59 * time.Minute)}
+	a := process(&shelf{docs: map[string]store.Document{}}, nil, func() time.Time { return now })
+	for _, want := range []guard.Outcome{guard.Unknown, guard.Pass} {
+		approved, err := a.Of(t.Context(), guard.Approved{Aliases: []string{"alias/ok"}}, key)
+		if got := approved.Allows(key, ownerAccount); err != nil || got != want {
+			t.Errorf("%s, error %v; want %s", got, err, want)
+		}
+		now = now.Add(2 * time.Minute)
+	}
+}
+
 // Where what was kept cannot be read it is not known who approved the key, and while the table does not answer nobody judges.
 func TestWhatNobodyCanReadOfWhoApprovedAKeyApprovesNothing(t *testing.T) {
 	key, standard := approvedKey(ownerAccount), guard.Approved{Aliases: []string{"alias/ok"}}

@@ -43,6 +43,7 @@ type Preflight struct {
 	Accepted  []string        // principals that may lose access to any secret
 	Rules     migration.Rules // of the settings: who has to keep access
 	Changer   string          // name of the member role by which keys are set
+	Tagger    string          // likewise, by which our tags are written
 	Approved  guard.Approved  // keys that secrets may be moved to
 	Approval  *Approval       // where aliases and tags approve keys; nil: not known
 
@@ -84,7 +85,7 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	}
 	snapshot := p.snapshot(ctx, batch, one, *target)
 	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Rules: p.Rules, Functions: map[string]string{},
-		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer)}
+		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer), Tagger: arn.PartitionOf(s.Region).Role(s.Account, p.Tagger)}
 	if q.Seen, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}

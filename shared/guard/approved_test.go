@@ -2,6 +2,7 @@ package guard_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,5 +130,57 @@ func TestAFindingSaysThatItsOwnerApprovedTheKey(t *testing.T) {
 	}
 	if got := said(protected(approved, true)); got != "pass: " {
 		t.Errorf("where an SCP protects both: %q", got)
+	}
+}
+
+// Each name of a key is doubted by itself: one that nobody doubts approves it, and of those that are doubted the one counts of which
+// less is known to be wrong.
+func TestADoubtIsAboutOneNameOfAKey(t *testing.T) {
+	key := ownKey
+	key.Aliases, key.Tags = []string{"alias/app", "alias/old"}, map[string]string{"ok": "yes"}
+	approved := guard.Approved{Aliases: []string{"alias/app"}, Tags: map[string]string{"ok": "yes"}, Protected: map[string]bool{key.Account: true}}
+	at := now
+	alias := guard.Doubt{By: guard.ApprovedByAlias, Name: "alias/app", Actor: "dev", Call: "UpdateAlias", At: at}
+	tag := guard.Doubt{By: guard.ApprovedByTag, Actor: "dev", Call: "TagResource", At: at}
+	other, nobody, unsure := alias, alias, tag
+	other.Name = "alias/old"
+	nobody.Actor, unsure.Actor = "", ""
+	for sentence, c := range map[string]struct {
+		aliases bool // alone approve keys
+		doubts  []guard.Doubt
+		want    guard.Outcome
+		words   string
+	}{
+		"of the alias, not of the tag":           {false, []guard.Doubt{alias}, guard.Pass, ""},
+		"of the tag, not of the alias":           {false, []guard.Doubt{tag}, guard.Pass, ""},
+		"of both":                                {false, []guard.Doubt{tag, alias}, guard.Fail, "approved by an alias that dev, who is no approver, set at "},
+		"of both, and who set the alias is open": {false, []guard.Doubt{nobody, tag}, guard.Unknown, "approved by an alias that somebody set at "},
+		"of both, and who wrote the tag is open": {false, []guard.Doubt{alias, unsure}, guard.Unknown, "approved by a tag that somebody wrote at "},
+		"of an alias that approves nothing":      {true, []guard.Doubt{other}, guard.Pass, ""},
+		"of the alias that approves it alone":    {true, []guard.Doubt{other, alias}, guard.Fail, "approved by an alias that dev, who is no approver, set at "},
+		"of the tag, where only aliases approve": {true, []guard.Doubt{tag}, guard.Pass, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			a := approved
+			if c.aliases {
+				a.Tags = nil
+			}
+			a.Doubts = map[string][]guard.Doubt{key.ARN: c.doubts}
+			if got := a.Allows(key, key.Account); got != c.want {
+				t.Errorf("got %s, want %s", got, c.want)
+			}
+			_, doubt := a.SelfApproved(key)
+			words := ""
+			if doubt != nil {
+				words = doubt.Words()
+			}
+			if !strings.HasPrefix(words, c.words) || (words == "") != (c.words == "") || strings.HasSuffix(words, ", and nobody knows who") != (c.want == guard.Unknown) {
+				t.Errorf("it is %q, want %q", words, c.words)
+			}
+			a.Protected = map[string]bool{key.Account: false}
+			if by, doubt := a.SelfApproved(key); by == "" || doubt != nil {
+				t.Errorf("nobody keeps its owner from it, which is said first: %q, %+v", by, doubt)
+			}
+		})
 	}
 }

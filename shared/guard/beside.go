@@ -80,13 +80,13 @@ func (c *Copies) inPrimary(is func(*Copy) bool) []Version {
 	return c.chosen(choice{copies: func(p *Location, copied *Copy) bool { return p.Kind == LocationPrimary && is(copied) }})
 }
 
-// older are the copies that open with an older key beside their location's own: of the primary where it is dual, and of other
+// older are the copies that open with an older key beside their location's own: of the primary where here, and of other
 // locations, with the older keys alone, where their own is a customer managed one.
-func (c *Copies) older(dual bool) []Version {
+func (c *Copies) older(here bool) []Version {
 	return c.chosen(choice{
 		copies: func(p *Location, copied *Copy) bool {
 			if p.Kind == LocationPrimary {
-				return dual && !copied.alone(p.by())
+				return here && !copied.alone(p.by())
 			}
 			return p.by().Manager == ManagerCustomer && p.Listing == Listed
 		},
@@ -102,13 +102,17 @@ func (c *Copies) underOthers(is func(*Key) bool) []Version {
 }
 
 // unlistedBeside says in which locations, that are in sync under a customer managed key, nobody could see which keys open the
-// versions: an older one may open with the key that the location had before. The zero Subject is that all of them were seen.
+// versions: an older one may open with the key that the location had before. The zero Subject is that all of them were seen. A key
+// that was seen and may not be described is an older one: DL.SECRET.2 names its version.
 func (c *Copies) unlistedBeside() Subject {
 	var found Subject
 	cause := CauseNotListed
 	for i := 1; i < len(c.Locations); i++ {
 		p := &c.Locations[i]
-		if p.by().Manager != ManagerCustomer || !p.InSync() || c.in(i) != StateUnknown {
+		if p.by().Manager != ManagerCustomer || !p.InSync() {
+			continue
+		}
+		if state, older := c.in(i); state != StateUnknown || older {
 			continue
 		}
 		if p.Listing != Listed {

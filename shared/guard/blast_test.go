@@ -176,18 +176,41 @@ func TestATrimmedBlastRadiusCountsWhatItDoesNotList(t *testing.T) {
 	secrets := func(n int) []guard.Affected { return make([]guard.Affected, n) }
 	whole := guard.BlastRadius{Stops: secrets(3), Partly: secrets(4), Remains: secrets(5), Unknown: secrets(7)}
 	whole.Stops[0].Fate, whole.Stops[2].Fate = guard.FateOtherVersion, guard.FateReplica // one of them is listed, one is not
+	whole.Remains[0].Ends, whole.Remains[4].Ends = []guard.End{{}}, []guard.End{{}}
+	whole.Unknown[0].Fate, whole.Unknown[6].Fate = guard.FateUnreadKey, guard.FateUnreadKey
+	whole.Index = &guard.Indexed{Waiting: secrets(1), More: 2}
 	trimmed := whole.Trim(2)
 	if len(trimmed.Stops) != 2 || len(trimmed.Partly) != 2 || len(trimmed.Remains) != 2 || len(trimmed.Unknown) != 2 {
 		t.Errorf("listed %d, %d, %d, want 2 of each", len(trimmed.Stops), len(trimmed.Remains), len(trimmed.Unknown))
 	}
 	for sentence, radius := range map[string]guard.BlastRadius{"the trimmed list": trimmed, "a list that is trimmed twice": trimmed.Trim(1)} {
-		want := guard.Tally{Stops: 3, Still: 2, Partly: 4, Remains: 5, Unknown: 7}
+		want := guard.Tally{Stops: 3, Still: 2, Partly: 4, Remains: 5, Unknown: 7, Ending: 2, Certain: 2, Waiting: 3}
 		if diff := cmp.Diff(want, radius.Counts()); diff != "" {
 			t.Errorf("%s counts (-want +got):\n%s", sentence, diff)
 		}
 	}
 	if short := whole.Trim(7); short.Left != nil {
 		t.Errorf("nothing was left out, and %+v is counted", short.Left)
+	}
+}
+
+func TestAHeadlineSaysWhatStopsByDefaultInPartAndNotAtAll(t *testing.T) {
+	for want, tally := range map[string]guard.Tally{
+		"1 stops, 0 do not":                        {Stops: 1},
+		"0 stop, 2 do not (1 for now)":             {Remains: 2, Ending: 1},
+		"1 stops, 2 in part":                       {Stops: 1, Partly: 2},
+		"1 stops in part":                          {Partly: 1},
+		"2 stop in part, 1 does not":               {Partly: 2, Remains: 1},
+		"3 stop, 1 in part, 1 does not":            {Stops: 3, Partly: 1, Remains: 1},
+		"1 stops, 1 does not":                      {Stops: 1, Remains: 1, Unknown: 1, Waiting: 1},
+		"1 stops, 1 in part, 2 do not (2 for now)": {Stops: 1, Partly: 1, Remains: 2, Ending: 2},
+	} {
+		if got := tally.Brief(); got != want {
+			t.Errorf("%+v: %q, want %q", tally, got, want)
+		}
+	}
+	if got, want := (guard.Tally{Stops: 1, Partly: 2, Remains: 3, Unknown: 2, Certain: 1}).UnderWords(), "7 secrets are under it, and 1 more may be"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 }
 
@@ -200,6 +223,8 @@ func TestABlastRadiusIsEmptyOnlyWithoutAnySecret(t *testing.T) {
 		"no secret":                              {guard.BlastRadius{}, true},
 		"one stops and one remains":              {guard.BlastRadius{Stops: one, Remains: one}, false},
 		"one remains and one is unknown":         {guard.BlastRadius{Remains: one, Unknown: one}, false},
+		"one stops in part, and one stops":       {guard.BlastRadius{Stops: one, Partly: one}, false},
+		"one is unknown, and one waits":          {guard.BlastRadius{Unknown: one, Index: &guard.Indexed{Waiting: one}}, false},
 		"one that is not listed, and is unknown": {guard.BlastRadius{Left: &guard.Tally{Unknown: 1}}, false},
 	} {
 		if got := c.radius.Empty(); got != c.empty {

@@ -63,7 +63,7 @@ func Unread(s Secret) Subject {
 	switch {
 	case s.PendingDeletion():
 		return Subject{}
-	case unreadKey(s.Key):
+	case unreadKey(&s.Key):
 		return Subject{Key: s.Key.brief(), Blind: blind(PartKey)}
 	case s.VersionsUnread:
 		return Subject{Blind: blind(PartVersions)}
@@ -72,20 +72,23 @@ func Unread(s Secret) Subject {
 	if found.Blind != nil {
 		return found
 	}
-	for _, r := range s.Replicas {
-		if unreadKey(r.Key) {
+	copies := CopiesOf(s)
+	if undescribed := copies.undescribed(); len(undescribed) > 0 {
+		return Subject{Versions: undescribed, Blind: blind(PartVersionKeys)}
+	}
+	for i := range s.Replicas {
+		if r := &s.Replicas[i]; unreadKey(&r.Key) {
 			found.Replicas, found.Blind = append(found.Replicas, r.brief()), blind(PartReplicaKey)
 		}
 	}
-	for _, e := range s.Elsewhere.Copies {
-		if unreadKey(e.Key) {
+	for i := range s.Elsewhere.Copies {
+		if e := &s.Elsewhere.Copies[i]; unreadKey(&e.Key) {
 			found.Elsewhere, found.Blind = append(found.Elsewhere, e.brief()), blind(PartReplicaKey)
 		}
 	}
 	if found.Blind != nil || s.Foreign() || s.IsReplica() {
 		return found
 	}
-	copies := CopiesOf(s)
 	return copies.unlistedBeside()
 }
 
@@ -110,4 +113,18 @@ func unreadVersions(s Secret) Subject {
 	return found
 }
 
-func unreadKey(k Key) bool { return k.Manager == ManagerUnknown && k.State != KeyMissing }
+// undescribed are the primary's versions that may open with the AWS managed key alone, each with the keys of which AWS says no more than
+// their name. A version that opens with the secret's own key as well is none: DL.SECRET.2 names it.
+func (c *Copies) undescribed() []Version {
+	if here := c.here(); here != StateUnknown && here != StateForeign {
+		return nil
+	}
+	return c.chosen(choice{
+		copies: func(p *Location, copied *Copy) bool {
+			return p.Kind == LocationPrimary && copied.managedAlone() == Unknown
+		},
+		keys: func(_ *Location, k *Key) bool { return unreadKey(k) },
+	})
+}
+
+func unreadKey(k *Key) bool { return k.Manager == ManagerUnknown && k.State != KeyMissing }

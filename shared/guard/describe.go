@@ -170,7 +170,7 @@ func (s Subject) blindWords() string {
 		if s.Blind.Cause == CauseState {
 			return s.undecidedWords()
 		}
-		return "the keys of " + s.versionNames() + " could not be read"
+		return "the keys of " + s.versionNames() + " could not be read" + s.undescribedWords()
 	case PartElsewhere:
 		return "whether it has copies in other accounts could not be read"
 	case PartMember:
@@ -228,6 +228,22 @@ func (s Subject) undecidedWords() string {
 		}
 	}
 	return strings.Join(parts, "; ")
+}
+
+// undescribedWords name the keys that versions are under and that could not be described, as far as AWS names them.
+func (s Subject) undescribedWords() string {
+	var arns []string
+	for _, v := range s.Versions {
+		for i := range v.Keys {
+			if k := &v.Keys[i]; unreadKey(k) && k.ARN != "" {
+				arns = append(arns, k.ARN)
+			}
+		}
+	}
+	if len(arns) == 0 {
+		return ""
+	}
+	return ": " + strings.Join(distinct(arns), ", ")
 }
 
 // doubtWords say why a key is not counted on.

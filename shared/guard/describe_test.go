@@ -4,6 +4,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -80,5 +82,28 @@ func TestTheFixOfABlindSpotNamesTheRightThatIsMissing(t *testing.T) {
 		if !strings.Contains(fix, c.want) {
 			t.Errorf("%s: %q does not say %q", sentence, fix, c.want)
 		}
+	}
+}
+
+// Each copy and each key of a finding has its words, whatever the one before it has.
+func TestEachCopyOfAFindingHasItsWords(t *testing.T) {
+	off := inState(ownKey, guard.KeyDisabled)
+	for sentence, c := range map[string]struct {
+		control guard.ControlID
+		subject guard.Subject
+		want    string
+	}{
+		"two copies elsewhere, of which the first failed": {guard.SecretReplicaKey, guard.Subject{Elsewhere: []guard.AccountCopy{
+			{ARN: "a", Account: "444455556666", Key: otherKey, Status: "Failed"}, {ARN: "b", Account: "777788889999", Key: awsKey}}}, "replication to account 444455556666 failed, so what is read there is not known to be what the secret holds; its copy in account 777788889999 is under the AWS managed key"},
+		"a version that no key opens": {guard.SecretKeyUnapproved, guard.Subject{Versions: []guard.Version{version("v0", "AWSPREVIOUS", off)}}, "AWSPREVIOUS (version v0) is under " + off.ARN + ", which is not approved"},
+		"one that one of two opens":   {guard.SecretKeyUnapproved, guard.Subject{Versions: []guard.Version{version("v0", "AWSPREVIOUS", off, otherKey)}}, "AWSPREVIOUS (version v0) opens with " + otherKey.ARN + ", which is not approved, and is under " + off.ARN + ", which is not approved"},
+	} {
+		if diff := cmp.Diff(c.want, guard.Describe(c.control, guard.Fail, c.subject)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", sentence, diff)
+		}
+	}
+	causes := strings.Join(guard.Subject{}.CausesOf(version("v0", "AWSPREVIOUS", awsKey, off)), "; ")
+	if !strings.Contains(causes, off.ARN) || strings.Contains(causes, "the previous key") {
+		t.Errorf("behind the AWS managed key no other is a cause: %s", causes)
 	}
 }

@@ -3,7 +3,7 @@ package guard
 import "time"
 
 // Doubt is why an alias, or the tags, of a key do not approve it, whatever keeps its owner from writing them now: whoever wrote
-// them last was no approver, or nobody knows who that was.
+// them last was no approver, or nobody knows who that was, or knows it yet.
 type Doubt struct {
 	By    ApprovedBy `json:"by"`
 	Name  string     `json:"name,omitzero"`  // alias/…; "" for tags
@@ -44,8 +44,12 @@ func (d Doubt) Words() string {
 	if !d.At.IsZero() {
 		at = " at " + minute(d.At)
 	}
-	if d.Actor == "" {
+	switch {
+	case d.Actor == "" && d.By == ApprovedByAlias && !d.At.IsZero():
+		return "approved by " + d.Name + ", which was set" + at + ", and who set it is not known yet"
+	case d.Actor == "":
 		return "approved by " + name + " that somebody " + wrote + at + ", and nobody knows who"
+	default:
+		return "approved by " + name + " that " + d.Actor + ", who is no approver, " + wrote + at
 	}
-	return "approved by " + name + " that " + d.Actor + ", who is no approver, " + wrote + at
 }

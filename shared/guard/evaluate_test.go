@@ -219,3 +219,64 @@ func BenchmarkEvaluateTwentyCopies(b *testing.B) {
 		})
 	}
 }
+
+// Of a replica whose primary cannot be seen its own Region says what it can: what is wrong there, and never that all is well.
+func TestAReplicaIsMeasuredByWhatItsOwnRegionSays(t *testing.T) {
+	replica := func(key guard.Key, versions ...guard.Version) guard.Secret {
+		return with(secret(key), func(s *guard.Secret) { s.PrimaryRegion, s.Versions = "eu-west-1", versions })
+	}
+	current, older := version("v1", "AWSCURRENT", ownKey), version("v0", "AWSPREVIOUS", awsKey)
+	for sentence, c := range map[string]struct {
+		secret   guard.Secret
+		want     guard.Outcome // of SecretReplicaKey
+		named    int           // replicas in its subject
+		versions int
+		state    guard.LockState
+	}{
+		"under the AWS managed key":       {replica(awsKey, version("v1", "AWSCURRENT", awsKey)), guard.Fail, 1, 0, guard.StateDefault},
+		"an older version is":             {replica(ownKey, current, older), guard.Fail, 0, 1, guard.StateDefault},
+		"under a customer managed key":    {replica(ownKey, current), guard.Unknown, 1, 0, guard.StateUnknown},
+		"pending deletion":                {with(replica(awsKey, current), func(s *guard.Secret) { s.DeletedAt = now }), guard.NotApplicable, 0, 0, ""},
+		"of a secret that a service owns": {with(replica(awsKey, version("v1", "AWSCURRENT", awsKey)), func(s *guard.Secret) { s.OwningService = "rds" }), guard.NotApplicable, 0, 0, guard.StateForeign},
+	} {
+		for _, v := range guard.EvaluateReplica(c.secret, guard.Standard{}, now) {
+			switch v.Control.ID {
+			case guard.SecretReplicaKey:
+				if v.Outcome != c.want || len(v.Subject.Replicas) != c.named || len(v.Subject.Versions) != c.versions || (v.Subject.Blind != nil) != (c.want == guard.Unknown) {
+					t.Errorf("%s: %s, %+v", sentence, v.Outcome, v.Subject)
+				}
+			case guard.SecretDefaultKey, guard.SecretOutside:
+				if v.Outcome != guard.NotApplicable && !c.secret.Foreign() {
+					t.Errorf("%s: %s of %s, which primaries are asked", sentence, v.Outcome, v.Control.ID)
+				}
+			}
+		}
+		if got := guard.ReplicaState(c.secret); c.state != "" && got != c.state {
+			t.Errorf("%s: %s, want %s", sentence, got, c.state)
+		}
+	}
+}
+
+// The next version alone opens with the AWS managed key where every version that is there was looked at, and none does.
+func TestOnlyTheNextVersionIsUnderTheAWSManagedKeyWhereNoneThatIsThereIs(t *testing.T) {
+	named := func(versions ...guard.Version) guard.Secret {
+		return with(secret(awsKey), func(s *guard.Secret) { s.Versions = versions })
+	}
+	current, older := version("v1", "AWSCURRENT", ownKey), version("v0", "AWSPREVIOUS", awsKey)
+	for sentence, c := range map[string]struct {
+		secret guard.Secret
+		want   bool
+	}{
+		"none is":                  {named(current), true},
+		"an older one is":          {named(current, older), false},
+		"of one no key is listed":  {named(current, version("v0", "AWSPREVIOUS")), false},
+		"there is none":            {named(), false},
+		"they could not be listed": {with(named(), func(s *guard.Secret) { s.VersionsUnread = true }), false},
+		"and are known of before":  {with(named(current), func(s *guard.Secret) { s.VersionsUnread = true }), false},
+	} {
+		v := verdict(t, guard.SecretDefaultKey, c.secret)
+		if v.Outcome != guard.Fail || v.Subject.Next != c.want {
+			t.Errorf("%s: %s, next %v", sentence, v.Outcome, v.Subject.Next)
+		}
+	}
+}

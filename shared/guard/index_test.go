@@ -279,3 +279,102 @@ func TestAnAnswerOfTheIndexSaysHowOldItIsAndWhatItLeavesOpen(t *testing.T) {
 		}
 	}
 }
+
+// A secret that waits for its deletion stops nobody: it is named beside the others where it may not open once it is restored.
+func TestASecretInItsRecoveryWindowIsNamedWhereItMayNotOpenAgain(t *testing.T) {
+	off, second := cmkOf(shopKey), cmkOf(secondKey)
+	off.Account, off.Region, off.State = "111122223333", "eu-central-1", guard.KeyDisabled
+	unread := guard.Key{ARN: theirKey}
+	keys := func(name string) guard.Key {
+		return map[string]guard.Key{shopKey: off, secondKey: second, theirKey: unread}[name]
+	}
+	gone := time.Date(2026, 5, 1, 3, 0, 0, 0, time.UTC)
+	entry := func(name string, s guard.Secret) guard.Entry {
+		s.Name, s.ARN = name, strings.Replace(primaryHere, "app", name, 1)
+		e, found := guard.Reconcile(guard.Record{}, s, nil, nil, guard.ModeObserve, gone, guard.Cause{}).Entries()[guard.KeyEntry(shopKey)]
+		if !found {
+			t.Fatalf("%s is not under the key", name)
+		}
+		e.GoneAt = gone
+		return e
+	}
+	replica := func(s guard.Secret, listing guard.Listing, opens guard.Key) guard.Secret {
+		s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: shopKey, Key: off, Status: "InSync", Listing: listing}}
+		if listing == guard.Listed {
+			s.Replicas[0].Versions = []guard.Version{labelled("AWSCURRENT", opens)}
+		}
+		return s
+	}
+	older := func(more ...guard.Version) guard.Secret {
+		return namesOf(shopKey, off, append(more, labelled("AWSCURRENT", second, off))...)
+	}
+	cut := entry("cut", older())
+	cut.Cut, cut.Held = true, guard.Held{}
+	here := entry("here", namesOf(shopKey, off, labelled("AWSCURRENT", off)))
+	here.GoneAt = time.Time{}
+	elsewhere := entry("elsewhere", namesOf(shopKey, off, labelled("AWSCURRENT", off)))
+	unlisted := cut
+	unlisted.Secret, unlisted.Name, unlisted.GoneAt = cut.Secret+"2", "unlisted", time.Time{}
+	under := []guard.Entry{
+		entry("stops", namesOf(shopKey, off, labelled("AWSCURRENT", off))), cut, here,
+		entry("older copy", older()), entry("own key", namesOf(secondKey, second, labelled("AWSCURRENT", off, second))), entry("other key", namesOf(shopKey, off, labelled("AWSCURRENT", second))),
+		entry("no value", namesOf(shopKey, off)), entry("a replica's next", replica(namesOf(secondKey, second, labelled("AWSCURRENT", second)), guard.Listed, second)),
+		entry("a label stops", older(labelled("blue", off))), entry("a label may stop", older(labelled("blue", off, unread))),
+		entry("a replica stops", replica(older(), guard.Listed, off)), entry("a replica may stop", replica(older(), "", off)),
+	}
+	radius := guard.BlastRecorded(off, under, []guard.Entry{elsewhere, under[0], unlisted}, keys, neverSwept)
+	var waiting []string
+	for _, a := range radius.Index.Waiting {
+		waiting = append(waiting, a.Name)
+	}
+	slices.Sort(waiting)
+	if diff := cmp.Diff([]string{"a label may stop", "a label stops", "a replica may stop", "a replica stops", "cut", "stops"}, waiting); diff != "" || radius.Index.More != 0 {
+		t.Errorf("%d more (-want +got):\n%s", radius.Index.More, diff)
+	}
+	if counts := radius.Counts(); counts.Stops != 1 || counts.Judged() != 1 || counts.Unknown != 1 {
+		t.Errorf("of those that are read: %+v", counts)
+	}
+	one := guard.Affected{Name: "app", Fate: guard.FateEveryCopy}
+	for more, want := range map[int]string{0: "restored it may not open: app (" + one.Describe() + ")", 2: "restored it may not open: app (" + one.Describe() + "), and 2 more"} {
+		if got := (guard.Indexed{Waiting: []guard.Affected{one}, More: more}).Describe(); !strings.HasSuffix(got, want) {
+			t.Errorf("%d more: %s", more, got)
+		}
+	}
+}
+
+// A secret is shut out where nobody may enter its account and Region, or those of a copy of it in the Region of the key.
+func TestASecretIsShutOutWithItsLocation(t *testing.T) {
+	at := time.Date(2026, 5, 1, 3, 0, 0, 0, time.UTC)
+	off := cmkOf(shopKey)
+	off.Account, off.Region, off.State = "111122223333", "eu-central-1", guard.KeyDisabled
+	location := func(account, region string, shut time.Time) guard.Entry {
+		return guard.Entry{Secret: "arn:aws:secretsmanager:" + region + ":" + account + ":secret:*", Account: account, Region: region, Shut: shut}
+	}
+	const ours, theirs = "111122223333", "999999999999"
+	single := location(ours, "eu-central-1", at)
+	single.Secret = strings.TrimSuffix(single.Secret, "*") + "one"
+	for sentence, c := range map[string]struct {
+		unread guard.Entry
+		copied []guard.HeldCopy
+		want   bool
+	}{
+		"its own":                          {location(ours, "eu-central-1", at), nil, true},
+		"its own, which can be entered":    {location(ours, "eu-central-1", time.Time{}), nil, false},
+		"one secret of it":                 {single, nil, false},
+		"another Region of its account":    {location(ours, "eu-west-1", at), nil, false},
+		"another account":                  {location(theirs, "eu-central-1", at), nil, false},
+		"that of a copy":                   {location(theirs, "eu-central-1", at), []guard.HeldCopy{{Account: theirs, Region: "eu-central-1"}}, true},
+		"where a copy is in its Region":    {location(theirs, "eu-central-1", at), []guard.HeldCopy{{Account: "888888888888", Region: "eu-central-1"}}, false},
+		"where a copy is in its account":   {location(theirs, "eu-central-1", at), []guard.HeldCopy{{Account: theirs, Region: "eu-west-1"}}, false},
+		"that of a copy in another Region": {location(theirs, "eu-west-1", at), []guard.HeldCopy{{Account: theirs, Region: "eu-west-1"}}, false},
+	} {
+		e := guard.Reconcile(guard.Record{}, namesOf(shopKey, off, labelled("AWSCURRENT", off)), nil, nil, guard.ModeObserve, at, guard.Cause{}).Entries()[guard.KeyEntry(shopKey)]
+		e.Held.Elsewhere = c.copied
+		beside := guard.Entry{Secret: "arn:aws:secretsmanager:eu-central-1:" + theirs + ":secret:beside", Account: theirs, Region: "eu-north-1", GoneAt: at, Cut: true} // so that its account is one of those that are asked
+		radius := guard.BlastRecorded(off, []guard.Entry{e, beside}, []guard.Entry{c.unread}, func(string) guard.Key { return off }, neverSwept)
+		got := slices.ContainsFunc(radius.Unknown, func(a guard.Affected) bool { return a.Secret == e.Secret && a.Fate == guard.FateShutOut })
+		if got != c.want {
+			t.Errorf("%s: shut out %v: %+v", sentence, got, radius)
+		}
+	}
+}

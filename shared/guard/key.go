@@ -59,6 +59,8 @@ type Key struct {
 	Usage       string     `json:"usage,omitzero"`   // as its KeyUsage
 	Aliases     []string   `json:"aliases,omitzero"` // "alias/…", where they were read
 
+	AliasesSet map[string]time.Time `json:"-"` // when each alias was given to the key last, where KMS said it
+
 	DeletionDate time.Time `json:"deletionDate,omitzero"` // when KMS deletes it; zero: no such date
 	ValidTo      time.Time `json:"validTo,omitzero"`      // when its imported material expires; zero: never
 

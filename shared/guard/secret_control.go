@@ -86,11 +86,11 @@ func checkDefaultKey(c *Copies, _ Standard) (Outcome, Subject) {
 
 func checkSealed(c *Copies, _ Standard) (Outcome, Subject) {
 	s, named := c.secret, c.Locations[0].by()
-	here := c.here()
+	here, older := c.primary()
 	if here != StateDual && here != StateSealed && here != StateUnknown {
 		return NotApplicable, Subject{}
 	}
-	open := c.older(here == StateDual)
+	open := c.older(older)
 	switch {
 	case len(open) > 0:
 		return Fail, Subject{Key: named.brief(), Versions: open, Alias: aliasOf(*s), Rotation: rotationOf(*s)}
@@ -128,7 +128,9 @@ func (c *Copies) unread() Subject {
 	if named := c.Locations[0].by(); named.Manager == ManagerUnknown { // it does not exist any more
 		return Subject{Key: named.brief(), Blind: &BlindSpot{Part: PartKey, Cause: CauseDenied}}
 	}
-	if found.Versions = c.inPrimary(func(copied *Copy) bool { return slices.ContainsFunc(copied.Keys, unreadKey) }); len(found.Versions) > 0 {
+	if found.Versions = c.inPrimary(func(copied *Copy) bool {
+		return slices.ContainsFunc(copied.Keys, func(k Key) bool { return unreadKey(&k) })
+	}); len(found.Versions) > 0 {
 		found.Blind = &BlindSpot{Part: PartVersionKeys, Cause: CauseDenied}
 	}
 	return found

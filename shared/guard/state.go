@@ -51,32 +51,42 @@ func fallenFrom(was LockState) LockState {
 // here is the state by the primary's labelled copies. A secret that has no value yet has nothing an older key could open:
 // its key is that of its first version.
 func (c Copies) here() LockState {
+	state, _ := c.primary()
+	return state
+}
+
+// primary is here, and whether a copy is under another key beside or instead of the secret's own, which is not known to be gone. A key
+// that may not be described may be the AWS managed one, a customer's, or gone: where that decides, the state is unknown.
+func (c *Copies) primary() (state LockState, older bool) {
 	named := c.Locations[0].by()
 	switch {
 	case c.secret.Foreign():
-		return StateForeign
+		return StateForeign, false
 	case named.Manager == ManagerAWS:
-		return StateDefault
+		return StateDefault, false
 	}
-	dual, unknown := false, c.Unlisted || named.Manager != ManagerCustomer
+	dual, unsure, unknown := false, false, c.Unlisted || named.Manager != ManagerCustomer
 	for i := range c.List {
 		copied := &c.List[i]
 		if copied.Location != 0 || !copied.Labelled() {
 			continue
 		}
-		if copied.managedAlone() == Fail {
-			return StateDefault
+		managed, alone := copied.managedAlone(), copied.bound(named)
+		if managed == Fail {
+			return StateDefault, false
 		}
-		unknown = unknown || copied.nameless()
-		dual = dual || !copied.alone(named)
+		unknown = unknown || managed == Unknown || copied.nameless()
+		dual, unsure = dual || alone == Fail, unsure || alone == Unknown
 	}
 	switch {
 	case unknown:
-		return StateUnknown
+		return StateUnknown, false
 	case dual:
-		return StateDual
+		return StateDual, true
+	case unsure:
+		return StateUnknown, true
 	default:
-		return StateSealed
+		return StateSealed, false
 	}
 }
 
@@ -87,7 +97,7 @@ func (c Copies) there() LockState {
 		state = StateUnknown
 	}
 	for i := 1; i < len(c.Locations); i++ {
-		switch c.in(i) {
+		switch in, _ := c.in(i); in {
 		case StateDual:
 			return StateDual
 		case StateUnknown:
@@ -98,35 +108,37 @@ func (c Copies) there() LockState {
 }
 
 // in is the state of a location beside the primary, by its labelled copies: sealed, dual, or unknown. Where its versions were
-// not listed there, an older one may open with the key that the location had before.
-func (c Copies) in(location int) LockState {
+// not listed there, an older one may open with the key that the location had before. It says, as primary does, whether a copy is under
+// another key than the location's.
+func (c *Copies) in(location int) (state LockState, older bool) {
 	p := &c.Locations[location]
 	switch {
 	case p.by().Manager == ManagerAWS:
-		return StateDual
+		return StateDual, false
 	case p.by().Manager != ManagerCustomer, !p.InSync(), p.Listing != Listed:
-		return StateUnknown
+		return StateUnknown, false
 	}
 	if _, written := c.Current(); written {
 		if _, there := c.currentIn(location); !there {
-			return StateUnknown
+			return StateUnknown, false
 		}
 	}
-	dual := false
+	state = StateSealed
 	for i := range c.List {
 		copied := &c.List[i]
 		if copied.Location != location || !copied.Labelled() {
 			continue
 		}
-		if copied.nameless() {
-			return StateUnknown
+		switch alone := copied.bound(p.by()); {
+		case copied.nameless():
+			return StateUnknown, false
+		case alone == Fail:
+			state = StateDual
+		case alone == Unknown && state == StateSealed:
+			state = StateUnknown
 		}
-		dual = dual || !copied.alone(p.by())
 	}
-	if dual {
-		return StateDual
-	}
-	return StateSealed
+	return state, state != StateSealed
 }
 
 // managedAlone fails a copy that opens with the AWS managed key and nothing else. A key that does not exist any more opens
@@ -158,18 +170,27 @@ func (c *Copy) managedAlone() Outcome {
 // Alone reports whether a copy opens with the key, and with no other that exists.
 func (c Copy) Alone(key Key) bool { return c.alone(&key) }
 
-func (c *Copy) alone(key *Key) bool {
-	opens := false
+func (c *Copy) alone(key *Key) bool { return c.bound(key) == Pass }
+
+// bound passes a copy that opens with the key, and with no other that exists. Whether one exists that may not be described is not known.
+func (c *Copy) bound(key *Key) Outcome {
+	opens, outcome := false, Pass
 	for i := range c.Keys {
 		k := &c.Keys[i]
 		switch {
 		case k.is(key):
 			opens = true
-		case k.State != KeyMissing:
-			return false
+		case k.State == KeyMissing:
+		case unreadKey(k):
+			outcome = Unknown
+		default:
+			return Fail
 		}
 	}
-	return opens
+	if !opens {
+		return Fail
+	}
+	return outcome
 }
 
 // Nameless reports that AWS does not say which keys open a copy: it lists none, or one that has no name.

@@ -302,3 +302,43 @@ func TestASecretIsSeenToBeEmptyOnlyWhereItsVersionsWereRead(t *testing.T) {
 		}
 	}
 }
+
+// Each version of a finding keeps the keys that it has itself, also where the one before it has the same and more, or keys that differ
+// in their ARN alone.
+func TestAVersionOfAFindingKeepsItsOwnKeys(t *testing.T) {
+	theirs := func(name string) guard.Key {
+		return guard.Key{ARN: "arn:aws:kms:us-east-1:999999999999:key/" + name, Account: "999999999999", Manager: guard.ManagerCustomer, State: guard.KeyEnabled, Aliases: []string{}, Tags: map[string]string{}}
+	}
+	s := secret(ownKey)
+	s.Versions = []guard.Version{version("v4", "AWSCURRENT", theirs("a"), theirs("b")), version("v3", "AWSPREVIOUS", theirs("a")), version("v2", "blue", theirs("b")), version("v1", "green", theirs("b"))}
+	var got []string
+	for _, v := range verdict(t, guard.SecretKeyUnapproved, s).Subject.Versions {
+		for _, k := range v.Keys {
+			got = append(got, v.ID+" "+strings.TrimPrefix(k.ARN, "arn:aws:kms:us-east-1:999999999999:key/"))
+		}
+	}
+	if diff := cmp.Diff([]string{"v4 a", "v4 b", "v3 a", "v2 b", "v1 b"}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestALongMessageOfAFailureIsCut(t *testing.T) {
+	for length, cut := range map[int]bool{400: false, 401: true} {
+		failed := replicaIn("eu-west-1", ownKey)
+		failed.Status, failed.StatusMessage = "Failed", strings.Repeat("x", length)
+		v := verdict(t, guard.SecretReplicaKey, with(secret(ownKey, ownKey), func(s *guard.Secret) { s.Replicas = []guard.Replica{failed} }))
+		if len(v.Subject.Replicas) != 1 || strings.HasSuffix(v.Subject.Replicas[0].StatusMessage, "x …") != cut {
+			t.Errorf("%d characters: %+v", length, v.Subject)
+		}
+	}
+}
+
+func TestACopyElsewhereHasItsOwnARN(t *testing.T) {
+	s := with(secret(ownKey, ownKey), func(s *guard.Secret) {
+		s.Elsewhere.Copies = []guard.AccountCopy{{ARN: "a", Account: "444455556666", Region: "us-east-1"}, {ARN: "b", Account: "444455556666", Region: "eu-west-1"}, {ARN: "c", Account: "777788889999", Region: "us-east-1"}}
+	})
+	copies := guard.CopiesOf(s)
+	if got := copies.ARN(1) + copies.ARN(2) + copies.ARN(3); got != "abc" {
+		t.Error(got)
+	}
+}

@@ -106,3 +106,14 @@ func (v *way) String() string {
 	}
 	return "version " + v.version + ", which has no label"
 }
+
+// asked is what a reader asks for to get the version, such as AWSPREVIOUS; "" is the current one.
+func (v *way) asked() string {
+	switch {
+	case v.current:
+		return ""
+	case len(v.stages) > 0:
+		return v.stages[0]
+	}
+	return v.version
+}

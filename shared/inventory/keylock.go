@@ -256,7 +256,7 @@ func doubtful(why string) policy.Decision {
 	return policy.Decision{Answer: policy.Unknown, Unreadable: []string{why}, Why: "unknown: " + why}
 }
 
-// managedPolicy is the policy that AWS puts on its key for Secrets Manager, as far as it concerns reading. It names the service in
+// managedPolicy is the policy that AWS puts on its key for Secrets Manager, as far as it concerns reading and writing. It names the service in
 // whichever form its Region has.
 func managedPolicy(account, region string) string {
 	forms, err := json.Marshal(viaForms(region))
@@ -267,7 +267,9 @@ func managedPolicy(account, region string) string {
 		`"Sid":"Allow access through AWS Secrets Manager for all principals in the account that are authorized to use AWS Secrets Manager",` +
 		`"Effect":"Allow","Principal":{"AWS":["*"]},` +
 		`"Action":["kms:Encrypt","kms:Decrypt","kms:ReEncrypt*","kms:CreateGrant","kms:DescribeKey"],"Resource":"*",` +
-		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `","kms:ViaService":` + string(forms) + `}}}]}`
+		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `","kms:ViaService":` + string(forms) + `}}},{` +
+		`"Sid":"The same, to write","Effect":"Allow","Principal":{"AWS":["*"]},"Action":"kms:GenerateDataKey*","Resource":"*",` +
+		`"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `"},"StringLike":{"kms:ViaService":"secretsmanager.*"}}}]}`
 }
 
 const viaServiceKey = "kms:ViaService"

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -123,3 +124,86 @@ func (a *Access) mayNameAlias(w *asker, action, keyARN string) bool {
 	}
 	return false
 }
+
+// moving are the secrets that name their keys by aliases. Whoever moves one to another key of the account and Region has the versions to
+// come written under that, as by UpdateSecret; what is there stays as it is.
+// Source: KMS API Reference, UpdateAlias: both keys are of the alias's account and Region, and it takes rights on the alias and on both.
+type moving struct {
+	aliases *policy.Index
+	of      []int         // secrets, in the order of aliases
+	keys    *policy.Index // of their accounts and Regions, that could be used
+}
+
+func (w *world) newMoving() *moving {
+	m := &moving{}
+	var targets, keys []policy.Target
+	locations := map[string]bool{}
+	for i, n := range w.at {
+		if name := aliasOf(&w.access.snapshot.Secrets[n]); name != "" {
+			t := policy.Target{ARN: name, Account: arn.Of(name).Account}
+			w.access.addResourceOrganization(&t)
+			targets, m.of, locations[locationOf(name)] = append(targets, t), append(m.of, i), true
+		}
+	}
+	if targets == nil {
+		return nil
+	}
+	for i := range w.access.snapshot.Keys {
+		k := &w.access.snapshot.Keys[i]
+		if closed, _ := stateOf(k.Facts); closed != "" || !k.Facts.Symmetric() || !locations[locationOf(k.Facts.ARN)] {
+			continue
+		}
+		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: w.access.changingPolicy(k), Grants: grantsOf(*k)}
+		w.access.addResourceOrganization(&t)
+		addKey(&t, k.Facts, false)
+		keys = append(keys, t)
+	}
+	m.aliases, m.keys = policy.NewIndex(targets), policy.NewIndex(keys)
+	return m
+}
+
+// aliasOf is the ARN of the alias by which a secret names its key; "" where it names none.
+func aliasOf(s *Secret) string {
+	return guard.AliasNamed(s.Facts.KeyID, s.Facts.Account, s.Facts.Region)
+}
+
+// rights are the answers about a right to move the alias of each secret, or to make a key to move it to.
+func (m *moving) rights(w *world, who *asker, l lock, answers []int8) {
+	action := changes[l][0]
+	named, keys := who.about(m.aliases, action), who.about(w.keys, action)
+	for n, i := range m.of {
+		s := &w.access.snapshot.Secrets[w.at[i]].Facts
+		if w.access.abroad(who, s.Account) {
+			continue
+		}
+		may := l == createsKey && !denied(w.access.mayAnywhere(who, action)) || l != createsKey && !denied(named.Answer(n))
+		for _, k := range w.keysOf[i] { // the one that the alias leads to now
+			if w.keys.Target(k).ARN == s.Key.ARN && (l == movesNamed || l == dropsNamed) {
+				may = may && !denied(keys.Answer(k))
+			}
+		}
+		if may {
+			answers[i] = 1
+		}
+	}
+}
+
+// opens is the second lock once the alias leads to another key of the snapshot.
+func (m *moving) opens(w *world, who *asker, answers []int8) {
+	q := who.about(m.keys, decrypt)
+	open := map[string][]string{} // keys, by their locations
+	for k := range m.keys.Targets() {
+		if key := m.keys.Target(k).ARN; !denied(q.Answer(k)) {
+			open[locationOf(key)] = append(open[locationOf(key)], key)
+		}
+	}
+	for _, i := range m.of {
+		s := &w.access.snapshot.Secrets[w.at[i]]
+		if slices.ContainsFunc(open[locationOf(aliasOf(s))], func(key string) bool { return key != s.Facts.Key.ARN }) {
+			answers[i] = 1
+		}
+	}
+}
+
+// locationOf is the account and Region of a key or alias.
+func locationOf(of string) string { return arn.Of(of).Account + arn.Of(of).Region }

@@ -43,6 +43,7 @@ var powers = []struct {
 	{onKeys, "changes the tags of the key, by which policies decide", []string{"kms:TagResource", "kms:UntagResource"}, byTag},
 	{onKeys, "changes the aliases of the key, by which policies decide", []string{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"},
 		[]string{"kms:resourcealiases", "kms:requestalias"}},
+	{onAliases, "moves the alias by which a secret names its key", []string{"kms:UpdateAlias"}, nil},
 	{onClosedKeys, "brings the key back", []string{"kms:EnableKey", "kms:CancelKeyDeletion", "kms:ImportKeyMaterial"}, nil},
 	{onRoles, "changes the tags of the role, by which policies decide", []string{"iam:TagRole", "iam:UntagRole"}, byTag},
 	{onUsers, "changes the tags of the user, by which policies decide", []string{"iam:TagUser", "iam:UntagUser"}, byTag},
@@ -64,6 +65,7 @@ const (
 	onSecrets
 	onDeleted // secrets whose deletion is scheduled
 	onKeys
+	onAliases    // by which secrets name their keys
 	onClosedKeys // that open nothing as they are
 	onFunctions  // that rotate secrets
 	onTrusts     // roles as they are to be taken
@@ -93,6 +95,9 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 					}
 					answer := w.capped(q.Answer(i))
 					if takesKey(action) && !denied(answer) && !a.mayUseKey(w, targets.arns[i]) {
+						continue
+					}
+					if row.on == onKeys && strings.HasSuffix(action, "Alias") && !denied(answer) && !a.mayNameAlias(w, action, targets.arns[i]) {
 						continue
 					}
 					switch {
@@ -178,6 +183,9 @@ func (a *Access) changeables() map[part]*changeable {
 			}
 		}
 		all[onSecrets].add(a.secretTarget(s), s.Facts.ARN)
+		if alias := aliasOf(s); alias != "" {
+			all[onAliases].add(plain(alias, arn.Of(alias).Account), s.Facts.ARN)
+		}
 		if closed(s.Facts) != "" {
 			all[onDeleted].add(a.secretTarget(s), s.Facts.ARN)
 		}

@@ -32,8 +32,8 @@ type Path struct {
 // Reach lists the secrets that a principal (role, user, session or root) does not certainly open itself and comes to open step by
 // step, the shortest ways first: it acts as roles and users (sts:AssumeRole, iam:PassRole to a service that runs its code,
 // credentials), gives rights to those that it acts as, and changes what locks a secret (its policy, its key's policy, grants, its
-// key, replicas, the code that rotates it, its tags and the key's where policies decide by them), and brings back what opens nothing
-// as it is: a key that is off, a secret whose deletion is scheduled. What it could have others do for it, who are not in its hands, is not among them.
+// key, replicas, the code that rotates it), or the labels by which policies decide: tags of secrets, keys, roles, users and sessions, and
+// aliases of keys. It brings back what opens nothing as it is: a key that is off, a secret whose deletion is scheduled. What it could have others do for it, who are not in its hands, is not among them.
 func (a *Access) Reach(principalARN string) ([]Path, error) {
 	a.reaching.Lock()
 	defer a.reaching.Unlock()

@@ -20,6 +20,8 @@ type Reader struct {
 	As   string // the session that opens it, where the principal itself does not
 	Copy string // what it opens, where that is not the current version of the secret
 
+	Version string // label, else id, of the version that it opens, where that is not the current one
+
 	Answer     policy.Answer // both locks: Allowed, ImplicitlyDenied or Unknown
 	SecretLock policy.Decision
 	KeyLock    policy.Decision
@@ -168,7 +170,7 @@ func (a *Access) variants(arn string) []string {
 func (l *locks) now(w *asker) Reader { return l.decide(w, &l.ways[0]) }
 
 func (l *locks) decide(w *asker, v *way) Reader {
-	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody, As: w.as, Copy: v.String()}
+	r := Reader{Principal: w.principal.String(), Account: w.principal.Account, Secret: l.secret.Facts.ARN, Outside: w.principal.Kind == policy.KindSomebody, As: w.as, Copy: v.String(), Version: v.asked()}
 	r.SecretLock = l.askFor(w, v)
 	r.KeyLock, r.Key = v.open(w)
 	if w.only != "" && r.SecretLock.Answer == policy.Allowed {

@@ -3,6 +3,8 @@ package inventory
 import (
 	"cmp"
 	"slices"
+
+	"github.com/doublelock/doublelock/shared/arn"
 )
 
 // holding is an identity that somebody came to act as.
@@ -327,6 +329,16 @@ func (s *search) seconds(h *holding, i int, may func(lock) bool) [][]lock {
 			out = append(out, []lock{l})
 		}
 	}
+	if s.need < 2 && s.world.moving != nil { // and whoever writes the next version writes it under that key
+		for _, moves := range [][]lock{{movesNamed}, {dropsNamed, makesNamed}} {
+			switch all := !slices.ContainsFunc(moves, func(l lock) bool { return !may(l) }); {
+			case all && s.has(h, opensOtherKey, i):
+				out = append(out, moves)
+			case all && may(createsKey): // whose policy it writes
+				out = append(out, slices.Concat([]lock{createsKey}, moves))
+			}
+		}
+	}
 	if s.world.shut == nil {
 		return out
 	}
@@ -390,6 +402,12 @@ func (s *search) change(by *holding, l lock, i int) []Step {
 		step.Resource = s.world.keys.Target(about).ARN
 	case recodes:
 		step.Resource = secret.Facts.RotationLambdaARN
+	case movesNamed, dropsNamed, makesNamed:
+		step.Resource = aliasOf(secret)
+	case createsKey:
+		at := arn.Of(aliasOf(secret))
+		at.Resource = "key/*"
+		step.Resource = at.String()
 	}
 	if before := by.standing.before[l]; before != nil && before[about] != 0 {
 		return append(s.change(by, before[about], i), step)

@@ -98,6 +98,8 @@ func (w *world) matters(l lock) bool {
 		return w.tagged != nil
 	case opensKeyAliased, createsAlias, updatesAlias, deletesAlias:
 		return w.aliased != nil
+	case opensOtherKey, movesNamed, dropsNamed, makesNamed, createsKey:
+		return w.moving != nil
 	case restores:
 		return slices.Contains(w.gone, true)
 	}

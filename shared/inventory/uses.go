@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
@@ -42,8 +43,8 @@ func (a *Access) allows(principalARN, call string, use keyUse, l *locks, action 
 	}
 	var best policy.Decision
 	var users []policy.Decision // of those that make the call today
-	for i, arn := range variants {
-		w, err := a.asker(arn)
+	for i, name := range variants {
+		w, err := a.asker(name)
 		if err != nil {
 			return policy.Decision{}, false, fmt.Errorf("ask for %s: %w", principalARN, err)
 		}
@@ -80,12 +81,18 @@ func (l *locks) today(w *asker, call string) policy.Answer {
 // Calls says whether a principal, or a session of it that some policy names, may make a call to Secrets Manager about a secret: the best
 // answer. Parameters of the request are given by their condition keys; others are not known.
 func (a *Access) Calls(principalARN, secretARN, action string, parameters map[string][]string) (policy.Decision, error) {
+	return a.CallsIn(principalARN, secretARN, arn.Of(secretARN).Region, action, parameters)
+}
+
+// CallsIn is Calls for the copy of a secret that is in another Region, and need not be in the snapshot: it has the same policy and tags.
+func (a *Access) CallsIn(principalARN, secretARN, region, action string, parameters map[string][]string) (policy.Decision, error) {
 	s, err := a.Secret(secretARN)
 	if err != nil {
 		return policy.Decision{}, err
 	}
 	t := a.secretTarget(s)
-	t.Context[viaAWSService], t.Context[secretID] = []string{"false"}, []string{s.Facts.ARN}
+	t.ARN, t.Context["aws:RequestedRegion"] = arn.Of(s.Facts.ARN).In(region).String(), []string{region}
+	t.Context[viaAWSService], t.Context[secretID] = []string{"false"}, []string{t.ARN}
 	maps.Copy(t.Context, parameters)
 	askers, err := a.askers(principalARN)
 	if err != nil {

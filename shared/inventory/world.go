@@ -32,6 +32,8 @@ type world struct {
 	tagged  *relabelled // what other tags would open; nil where no policy decides by them
 	aliased *relabelled // what other aliases of keys would open; nil likewise
 
+	moving *moving // what other keys behind the aliases that secrets name would open; nil where none names one
+
 	stops   []stop // accounts that were not read
 	stopped bool   // they were looked for
 
@@ -95,7 +97,7 @@ func (a *Access) newWorld(at []int) *world {
 	w.anyKey, w.managed, w.keys, w.rotates = policy.NewIndex(uses), policy.NewIndex(managed), policy.NewIndex(keys), policy.NewIndex(rotates)
 	w.stores = policy.NewIndex(stores)
 	w.shut = w.newShut(states)
-	w.tagged, w.aliased = w.newTagged(), w.newAliased()
+	w.tagged, w.aliased, w.moving = w.newTagged(), w.newAliased(), w.newMoving()
 	return w
 }
 
@@ -137,6 +139,7 @@ const (
 	opensTagged     // the first lock, with other tags
 	opensKeyTagged  // the second one
 	opensKeyAliased // the second one, with other aliases of the key
+	opensOtherKey   // another key, to which the alias that the secret names could be moved
 
 	writesPolicy
 	deletesPolicy
@@ -157,6 +160,10 @@ const (
 	createsAlias
 	updatesAlias
 	deletesAlias
+	movesNamed // the alias that the secret names: at once, or by a new one of its name
+	dropsNamed
+	makesNamed
+	createsKey
 	numberOfLocks
 )
 
@@ -185,6 +192,10 @@ var changes = map[lock][]string{
 	createsAlias:    {"kms:CreateAlias"},
 	updatesAlias:    {"kms:UpdateAlias"},
 	deletesAlias:    {"kms:DeleteAlias"},
+	movesNamed:      {"kms:UpdateAlias"},
+	dropsNamed:      {"kms:DeleteAlias"},
+	makesNamed:      {"kms:CreateAlias"},
+	createsKey:      {"kms:CreateKey"},
 }
 
 // The rights that change the labels by which policies decide about a secret or key.
@@ -300,6 +311,10 @@ func (s *standing) ask(who *asker, l lock, answers []int8) {
 		w.tagged.opens(w, who, answers)
 	case opensKeyAliased:
 		w.aliased.opens(w, who, answers)
+	case opensOtherKey:
+		w.moving.opens(w, who, answers)
+	case movesNamed, dropsNamed, makesNamed, createsKey:
+		w.moving.rights(w, who, l, answers)
 	case enables, cancels, imports, connects:
 		s.askKeys(who, l)
 		w.shut.rights(w, s.keys[l], l, answers)

@@ -42,6 +42,11 @@ func (q *inquiry) opens() []string {
 	return q.uses
 }
 
+// decides are those, and the actions by which a key is managed.
+func (q *inquiry) decides() []string {
+	return slices.Concat(q.opens(), covered(q.key, q.statement, manageActions))
+}
+
 // somebody is any principal but those of accounts that may use the key, and of the organization.
 func (q *inquiry) somebody() policy.Principal {
 	p := policy.Principal{Kind: policy.KindSomebody, NotAccounts: q.insiders(q.key)}
@@ -74,8 +79,9 @@ func (q *inquiry) among(actions []string, examples []policy.Principal, all ...po
 // outsiders finds whom the statement lets in that is not approved; bound says that the fix keeps it within the account and Secrets Manager.
 func (q *inquiry) outsiders() (bound bool) {
 	actions := q.opens()
-	found := q.accounts(slices.Concat(actions, covered(q.key, q.statement, manageActions)))
+	found := q.accounts(q.decides())
 	if len(actions) == 0 {
+		q.organizations()
 		return false
 	}
 	if q.only.worst(actions, caller{principal: q.somebody(), iam: true}) != policy.ImplicitlyDenied {
@@ -237,7 +243,7 @@ func (q *inquiry) organizations() bool {
 		if wild(organization(of.value)) {
 			what = "organizations like " + organization(of.value)
 		}
-		switch answer := q.among(q.opens(), []policy.Principal{p}); {
+		switch answer := q.among(q.decides(), []policy.Principal{p}); {
 		case answer == policy.ImplicitlyDenied:
 			continue
 		case ours == "":

@@ -82,6 +82,8 @@ func TestWhomAStatementLetsIn(t *testing.T) {
 		"the world, by the key's own ARN":               {[]string{strings.Replace(names(`"*"`), `"Resource":"*"`, `"Resource":"`+arn+`"`, 1)}, "anybody in any AWS account may use", guard.Fail},
 		"another key":                                   {[]string{strings.Replace(names(foreign), `"Resource":"*"`, `"Resource":"`+arn+`2"`, 1)}, "", ""},
 		"one that is not said whose it is":              {[]string{names(`{"AWS":"AROAFOREIGN123456789"}`)}, "names AROAFOREIGN123456789", guard.Unknown},
+		"a foreign organization that manages":           {[]string{`{"Effect":"Allow","Principal":"*","Action":["kms:PutKeyPolicy","kms:DisableKey"],"Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-partner"}}}`}, "organization o-partner, not yours", guard.Fail},
+		"a foreign organization that describes":         {[]string{`{"Effect":"Allow","Principal":"*","Action":"kms:DescribeKey","Resource":"*","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-partner"}}}`}, "", ""},
 		"a foreign account":                             {[]string{names(foreign)}, "account 888877776666, not approved", guard.Fail},
 		"a foreign account that is denied":              {[]string{names(foreign), denied}, "", ""},
 		"a foreign account that is denied another":      {[]string{names(foreign), deniedNot}, "account 888877776666, not approved", guard.Fail},

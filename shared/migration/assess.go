@@ -58,6 +58,8 @@ type Question struct {
 	Accepted  []string          // principals that may lose access, by somebody's word
 	Rules     Rules             // say who has to keep access
 	Changer   string            // ARN of the role that changes the key; "" is not asked
+	Tagger    string            // likewise of the role that writes our tags
+	at        time.Time         // when a fix has to help; zero is the time of the snapshot
 	Replica   bool              // the secret is a copy: its readers are readers of a replica
 }
 
@@ -74,8 +76,10 @@ func Assess(q Question) (Assessment, error) {
 		return Assessment{}, fmt.Errorf("assess readers of %s: %w", secret.Facts.Name, err)
 	}
 	set.addAllowed(listed)
-	if err := set.addWriters(); err != nil {
-		return Assessment{}, fmt.Errorf("assess writers of %s: %w", secret.Facts.Name, err)
+	for _, add := range []func() error{set.addOfVersions, set.addWriters} {
+		if err := add(); err != nil {
+			return Assessment{}, fmt.Errorf("assess users of %s: %w", secret.Facts.Name, err)
+		}
 	}
 	set.addSeen()
 	set.addRotation()
@@ -167,6 +171,28 @@ func (s *readerSet) addAllowed(listed []inventory.Reader) {
 		}
 		added.use(Reads, "")
 	}
+}
+
+// addOfVersions takes who may not read the current version, and may another, by policies that decide by which one is asked for.
+func (s *readerSet) addOfVersions() error {
+	a := s.question.Access
+	if !a.DecidesByVersion() {
+		return nil
+	}
+	for i := range a.Snapshot().Principals {
+		name := a.Snapshot().Principals[i].ARN
+		if s.found[name] != nil {
+			continue
+		}
+		r, err := a.Opens(name, s.facts.ARN)
+		if err != nil {
+			return err
+		}
+		if !denied(r.Answer) && r.Version != "" {
+			s.add(name, r.Account, SourceAllowed).use(Reads, r.Version)
+		}
+	}
+	return nil
 }
 
 // addWriters takes who may write new versions today: who may update the secret alone changes its key or description, unless it was seen.
@@ -439,7 +465,11 @@ func (s *readerSet) fix(r *Reader, d policy.Decision) *Fix {
 			}
 		}
 	}
-	return smallest(s.question, s.facts, r.Principal, d, needs)
+	q := s.question
+	if !r.Until.IsZero() {
+		q.at, d.Why = r.Until.Add(time.Second), "its right ends at "+r.Until.UTC().Format(time.RFC3339)
+	}
+	return smallest(q, s.facts, r.Principal, d, needs)
 }
 
 func denied(a policy.Answer) bool {

@@ -189,8 +189,8 @@ func sortedList(words []string) string {
 
 // What keeps the change from taking is found before it: UpdateSecret answers success and re-encrypts nothing.
 func TestWhatKeepsAChangeFromTaking(t *testing.T) {
-	const noDecrypt = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:GenerateDataKey","kms:Encrypt"],"Resource":"*"}]}`
-	const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`
+	const noDecrypt = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:UpdateSecret","kms:GenerateDataKey","kms:Encrypt"],"Resource":"*"}]}`
+	const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","secretsmanager:UpdateSecret"],"Resource":"*"}]}`
 	old, far := cmk("old", region), cmk("zzz", region)
 	under := func(state guard.KeyState, policy string) func(*inventory.Snapshot) {
 		return func(s *inventory.Snapshot) {
@@ -213,7 +213,7 @@ func TestWhatKeepsAChangeFromTaking(t *testing.T) {
 		"with the old one alone it may not":         {everything, under(guard.KeyEnabled, closedKey), nil, []string{"lacks kms:Decrypt on " + old.ARN}},
 		"its old key is off":                        {everything, under(guard.KeyDisabled, delegated), nil, []string{"its key " + old.ARN + " is in state Disabled"}},
 		"the state of its old key is not known":     {everything, under(guard.KeyStateUnknown, delegated), nil, nil},
-		"it is a copy, whose key nobody sets":       {noDecrypt, nil, func(q *migration.Question) { q.Replica = true }, nil},
+		"it is a copy, whose key is set as well":    {noDecrypt, nil, func(q *migration.Question) { q.Replica = true }, []string{"lacks kms:Decrypt on " + cmk("new", region).ARN}},
 		"it is under the new key already":           {noDecrypt, func(s *inventory.Snapshot) { s.Secrets[0].Facts = secret("db", cmk("new", region)) }, nil, nil},
 		"nobody is asked for the role":              {noDecrypt, nil, func(q *migration.Question) { q.Changer = "" }, nil},
 		"the role is not in the snapshot":           {noDecrypt, nil, func(q *migration.Question) { q.Changer = role("nobody") }, nil},

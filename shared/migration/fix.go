@@ -151,6 +151,9 @@ func (t *trial) helps(kind FixKind) bool {
 // answers reports whether every right that the reader needs is decided well, with the statement added.
 func (t *trial) answers(kind FixKind, st statement, well func(policy.Decision) bool) bool {
 	small := excerpt(t.question.Access.Snapshot(), t.secret.ARN, t.of)
+	if at := t.question.at; !at.IsZero() {
+		small.TakenAt = at
+	}
 	key := t.question.Target
 	if kind != FixKey {
 		small.Principals[0].Inline = maps.Clone(small.Principals[0].Inline)

@@ -37,3 +37,28 @@ func carried(s guard.Secret, target string) string {
 	slices.Sort(left)
 	return "every version that a re-key takes along carries the new key; " + leftUnder(left)
 }
+
+// writtenAgain says, before anything is done, which versions a re-key will leave under the key they have, and who reads them.
+func writtenAgain(s guard.Secret, to guard.Key, readers []Reader) []string {
+	var out []string
+	for _, c := range guard.CopiesOf(s).Here().List {
+		for _, label := range ownLabels(c) {
+			if c.Alone(to) {
+				continue
+			}
+			text := leftUnder([]string{label})
+			var by []string
+			for _, r := range readers {
+				if slices.ContainsFunc(r.Uses, func(u Use) bool { return u.Does == Reads && u.Version == label }) {
+					by = append(by, r.Principal)
+				}
+			}
+			if len(by) > 0 {
+				text += "; read by " + strings.Join(by, ", ")
+			}
+			out = append(out, text)
+		}
+	}
+	slices.Sort(out)
+	return out
+}

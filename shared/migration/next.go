@@ -375,7 +375,7 @@ func (j Job) Silent() []string {
 
 func nextSealing(j Job, s Seen, rules Rules) Step {
 	here := guard.HereOf(s.Secret)
-	if here == guard.StateUnknown {
+	if here == guard.StateUnknown && !listed(s.Secret) {
 		return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Quiet)), Reason: "its versions could not be read"}
 	}
 	if wait, is := j.keyRefused(); is && j.FirstNewAt.IsZero() && here != guard.StateSealed && !CurrentSealed(s.Secret) {
@@ -397,6 +397,13 @@ func nextSealing(j Job, s Seen, rules Rules) Step {
 	default:
 		return sealPrevious(j, s, rules)
 	}
+}
+
+// listed reports that AWS names every key that opens the primary's labelled versions. What one of them is need not be known: a new
+// version leaves it behind.
+func listed(s guard.Secret) bool {
+	here := guard.CopiesOf(s).Here().Labelled()
+	return s.Key.Manager != guard.ManagerUnknown && !here.Unlisted && !slices.ContainsFunc(here.List, guard.Copy.Nameless)
 }
 
 // rekeyReplica sets the key of the first copy that is under another one, in its own Region, where it goes on being read. What

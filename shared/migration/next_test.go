@@ -106,6 +106,8 @@ func TestNext(t *testing.T) {
 			j.Pending = &migration.Pending{Action: migration.DoRotate, At: now}
 		}, secret: dual, want: migration.DoWait},
 		"sealing: the first new version":                       {phase: migration.Sealing, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
+		"sealing: under a key that nobody may describe":        {phase: migration.Sealing, secret: secret("db", key, guard.Key{ARN: cmk("theirs", region).ARN}), seen: checked(), want: migration.DoAsk},
+		"sealing: under a key that AWS does not name":          {phase: migration.Sealing, secret: secret("db", key, guard.Key{ID: "alias/theirs"}), want: migration.DoWait, reason: "could not be read"},
 		"sealing: AWSPREVIOUS is left":                         {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: half, want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
 		"sealing: what a copy opens with is not the primary's": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: with(half, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoWait, reason: "AWSCURRENT is sealed; AWSPREVIOUS still opens"},
 		"sealing: nor is one that nobody asks for by a label": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: func() guard.Secret {

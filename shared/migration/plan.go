@@ -46,6 +46,7 @@ type Item struct {
 	Replicas  []ReplicaItem     `json:"replicas,omitempty"`
 	Seal      SealBy            `json:"seal"`
 	Blocked   []string          `json:"blocked,omitempty"` // why it would not be done; none: it is safe
+	Later     []string          `json:"later,omitempty"`   // what people have to do afterwards, said before
 	Undo      []string          `json:"undo"`              // what can be undone how, and what not
 	Tool      string            `json:"tool,omitempty"`    // what it was made with
 	Line      string            `json:"line,omitempty"`    // what to change there
@@ -104,6 +105,7 @@ type Facts struct {
 	Tools     map[string]string   // tool that made a secret, by ARN
 	KeyFor    func(account, region string, tags map[string]string) string
 	Changer   func(account string) string // ARN of the role that changes secrets of an account; nil: not asked
+	Tagger    func(account string) string // likewise of the role that writes our tags
 	Begun     map[string]Before           // what going back restores, by secret: of the migrations there are; nil: they could not be read
 	Approved  guard.Approved
 	Waivers   []guard.Waiver
@@ -288,7 +290,7 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 	if err := f.planReplicas(s, &item); err != nil {
 		return Item{}, err
 	}
-	item.Undo = f.undoOf(item, facts.Key)
+	item.Undo, item.Later = f.undoOf(item, facts.Key), writtenAgain(facts, to.key.Facts, item.Readers)
 	item.Facts = f.digests(s, to.key, item)
 	return item, nil
 }
@@ -297,6 +299,9 @@ func (f *Facts) question(secret string, to inventory.Key, replica bool) Question
 	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Rules: f.Rules, Replica: replica}
 	if f.Changer != nil {
 		q.Changer = f.Changer(accountOf(secret))
+	}
+	if f.Tagger != nil {
+		q.Tagger = f.Tagger(accountOf(secret))
 	}
 	return q
 }

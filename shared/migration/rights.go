@@ -11,15 +11,34 @@ import (
 	"github.com/doublelock/doublelock/shared/inventory"
 )
 
-// obstacles name what the role that changes the key certainly lacks, of the rights by which the versions that a re-key takes along
-// are re-encrypted. UpdateSecret answers success without re-encrypting then. Source: UpdateSecret API reference, KmsKeyId.
+// obstacles name what the roles that change the secret certainly lack, of the rights for every later step and for the way back, before
+// the first step. Without those by which the versions are re-encrypted UpdateSecret answers success and re-encrypts nothing.
+// Source: UpdateSecret API reference, KmsKeyId.
 func (q Question) obstacles(s inventory.Secret) []string {
-	to := q.Target
-	if q.Replica || to.Facts.ARN == "" || to.Facts.Same(s.Facts.Key) || q.Changer == "" || behind(q.Access.Snapshot(), q.Changer) == nil {
-		return nil
-	}
 	var out []string
-	for _, action := range []string{"kms:GenerateDataKey", decrypt, "kms:Encrypt"} {
+	if q.Tagger != "" && behind(q.Access.Snapshot(), q.Tagger) != nil && !s.Facts.IsReplica() {
+		for _, call := range []string{"TagResource", "UntagResource"} {
+			out = q.refused(out, q.Tagger, s, s.Facts.Region, call, map[string][]string{"aws:TagKeys": {guard.TagPrefix + "state"}})
+		}
+	}
+	if q.Changer == "" || behind(q.Access.Snapshot(), q.Changer) == nil {
+		return out
+	}
+	if s.Facts.RotationEnabled && !s.Facts.IsReplica() {
+		out = q.refused(out, q.Changer, s, s.Facts.Region, "RotateSecret", nil)
+	}
+	if to := q.Target; to.Facts.ARN != "" && !to.Facts.Same(s.Facts.Key) {
+		out = append(out, q.rekeying(s)...)
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// rekeying is what the role lacks of what setting the key takes, in a copy what making it again takes as well, and setting it back.
+func (q Question) rekeying(s inventory.Secret) []string {
+	to := q.Target
+	var out []string
+	for _, action := range []string{generate, decrypt, encrypt} {
 		out = q.lacks(out, to, action)
 	}
 	for _, c := range guard.CopiesOf(s.Facts).Here().List {
@@ -27,8 +46,56 @@ func (q Question) obstacles(s inventory.Secret) []string {
 			out = append(out, q.cannotOpen(c)...)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	out = q.refused(out, q.Changer, s, s.Facts.Region, "UpdateSecret", keyParameter(to.Facts))
+	if s.Facts.IsReplica() {
+		out = q.refused(out, q.Changer, s, s.Facts.PrimaryRegion, "RemoveRegionsFromReplication", nil)
+		out = q.refused(out, q.Changer, s, s.Facts.PrimaryRegion, "ReplicateSecretToRegions",
+			map[string][]string{"secretsmanager:AddReplicaRegions": {s.Facts.Region}, "secretsmanager:ForceOverwriteReplicaSecret": {"false"}})
+	}
+	if len(out) > 0 {
+		return out // what mends it may open the way back as well
+	}
+	return q.goingBack(s)
+}
+
+// goingBack is what the role lacks for the way back, to a key that can be used: of another the plan says that there is none.
+func (q Question) goingBack(s inventory.Secret) []string {
+	const back = "going back would be refused: "
+	from := s.Facts.Key
+	if !from.CanDecrypt() || from.Manager == guard.ManagerUnknown {
+		return nil
+	}
+	var out []string
+	old := inventory.Key{Facts: from}
+	if from.Manager == guard.ManagerCustomer {
+		at := slices.IndexFunc(q.Access.Snapshot().Keys, func(k inventory.Key) bool { return k.Facts.Same(from) })
+		if at < 0 {
+			return nil
+		}
+		old = q.Access.Snapshot().Keys[at]
+		out = q.refused(out, q.Changer, s, s.Facts.Region, "UpdateSecret", keyParameter(from))
+	}
+	for _, action := range []string{generate, encrypt} {
+		out = q.lacks(out, old, action)
+	}
+	for i := range out {
+		out[i] = back + out[i]
+	}
+	return out
+}
+
+// keyParameter are the condition keys of a request that sets a key.
+func keyParameter(k guard.Key) map[string][]string {
+	return map[string][]string{"secretsmanager:KmsKeyArn": {k.ARN}, "secretsmanager:KmsKeyId": {k.ARN}}
+}
+
+// refused adds that a role may certainly not make a call about the secret, or its copy in a Region, with the policy that keeps it from it.
+func (q Question) refused(out []string, role string, s inventory.Secret, region, call string, parameters map[string][]string) []string {
+	d, err := q.Access.CallsIn(role, s.Facts.ARN, region, "secretsmanager:"+call, parameters)
+	if err != nil || !denied(d.Answer) || s.Facts.PendingDeletion() {
+		return out
+	}
+	return append(out, fmt.Sprintf("the role %s may not call %s on %s: %s", arn.Of(role).Base(), call, inRegion(s.Facts.ARN, region), d.Why))
 }
 
 // cannotOpen says why the role certainly cannot decrypt a copy that a re-key is to take along: it lacks the right on each key that
@@ -104,7 +171,11 @@ func (q Question) lacks(out []string, key inventory.Key, action string) []string
 	if err != nil || !denied(d.Answer) {
 		return out
 	}
-	return append(out, fmt.Sprintf("the role %s lacks %s on %s: %s", arn.Of(role).Base(), action, key.Facts.ARN, d.Why))
+	name := key.Facts.ARN
+	if key.Facts.Manager == guard.ManagerAWS {
+		name = "the AWS managed key"
+	}
+	return append(out, fmt.Sprintf("the role %s lacks %s on %s: %s", arn.Of(role).Base(), action, name, d.Why))
 }
 
 func inRegion(of, region string) string { return arn.Of(of).In(region).String() }

@@ -128,7 +128,7 @@ func TestAPlanJudgesByTheCopiesOfASecret(t *testing.T) {
 
 // A re-key needs the right to decrypt with a key that opens a version, which need not be the one that the secret names.
 func TestTheRightToDecryptIsAskedOfWhatOpensAVersion(t *testing.T) {
-	const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`
+	const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","secretsmanager:UpdateSecret"],"Resource":"*"}]}`
 	old, named := cmk("old", region), cmk("named", region)
 	for sentence, c := range map[string]struct {
 		opens []guard.Key

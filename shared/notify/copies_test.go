@@ -23,6 +23,9 @@ func cmk(arn string, state guard.KeyState) guard.Key {
 	return guard.Key{ARN: arn, Manager: guard.ManagerCustomer, State: state}
 }
 
+// aliasGone is named by an alias that was deleted.
+var aliasGone = guard.Key{ID: "alias/app", State: guard.KeyMissing}
+
 func findingOf(control guard.ControlID, subject guard.Subject) guard.Notice {
 	n := notifytest.Opened(control, "app", "cli")
 	n.Finding.Subject = subject
@@ -50,6 +53,7 @@ func TestACopyIsNamedByWhereItIs(t *testing.T) {
 		list[0].StatusMessage = message
 		return list
 	}
+	const aliasSays = "The secret names alias/app, an alias that does not exist any more: what was written opens as it did, and a new version cannot be written."
 	const unknownThere = " failed, so what is read there is not known to be what the secret holds."
 	for sentence, c := range map[string]struct {
 		control        guard.ControlID
@@ -67,6 +71,12 @@ func TestACopyIsNamedByWhereItIs(t *testing.T) {
 		"a finding that names no copy":            {guard.SecretReplicaKey, guard.Subject{}, "A replica of app is under the AWS managed key", ""},
 		"a key that is disabled before its day":   {guard.SecretKeyUnusable, guard.Subject{Key: expired}, "The key of app cannot be used", "The secret is under " + keyHere + ", which is disabled."},
 		"an enabled key without a day":            {guard.SecretKeyUnusable, guard.Subject{Versions: previous(cmk(keyHere, guard.KeyEnabled))}, "A version of app opens with no key that lasts", "AWSPREVIOUS (version v1) is under " + keyHere + ", which is enabled."},
+		"an alias that is gone":                   {guard.SecretKeyUnusable, guard.Subject{Key: aliasGone}, "The key alias of app is gone", aliasSays},
+		"one of a replica":                        {guard.SecretKeyUnusable, guard.Subject{Replicas: in(aliasGone, "InSync")}, "The key alias of app is gone", "Its replica in eu-west-1" + strings.TrimPrefix(aliasSays, "The secret")},
+		"one, and a replica's key is disabled":    {guard.SecretKeyUnusable, guard.Subject{Key: aliasGone, Replicas: in(cmk(keyThere, guard.KeyDisabled), "InSync")}, "A replica's key of app cannot be used", aliasSays + " Its replica in eu-west-1 is under " + keyThere + ", which is disabled."},
+		"one, and an older version":               {guard.SecretKeyUnusable, guard.Subject{Key: aliasGone, Versions: previous(cmk(keyHere, guard.KeyDisabled))}, "A version of app opens with no key that lasts", aliasSays + " AWSPREVIOUS (version v1) is under " + keyHere + ", which is disabled."},
+		"a finding that names no key":             {guard.SecretKeyUnusable, guard.Subject{}, "The key of app cannot be used", ""},
+		"an older version that does not open":     {guard.SecretKeyUnapproved, guard.Subject{Versions: previous(cmk(keyHere, guard.KeyDisabled))}, "A version of app is under a key that is not approved", "AWSPREVIOUS (version v1) is under " + keyHere + ", which is not approved."},
 		"a key, and an older version":             {guard.SecretKeyUnusable, guard.Subject{Key: cmk(keyHere, guard.KeyDisabled), Versions: previous(cmk(keyThere, guard.KeyDisabled))}, "The key of app cannot be used", "The secret is under " + keyHere + ", which is disabled. AWSPREVIOUS (version v1) is under " + keyThere + ", which is disabled."},
 		"an older version that is not approved":   {guard.SecretKeyUnapproved, guard.Subject{Versions: previous(cmk(keyHere, guard.KeyEnabled))}, "A version of app opens with a key that is not approved", "AWSPREVIOUS (version v1) is under " + keyHere + ", which is not approved."},
 		"its key, which is not approved either":   {guard.SecretKeyUnapproved, guard.Subject{Key: cmk(keyThere, guard.KeyEnabled), Versions: previous(cmk(keyHere, guard.KeyEnabled))}, "app is under a key that is not approved", "The secret is under " + keyThere + ", which is not approved. AWSPREVIOUS (version v1) is under " + keyHere + ", which is not approved."},
@@ -175,11 +185,63 @@ func TestAKeyWhoseMaterialEndsIsImportedAgain(t *testing.T) {
 		"it is disabled, and ends":          {guard.Subject{Key: offToo}, false, false, 1},
 		"one ends, and another is disabled": {guard.Subject{Key: ends, Replicas: []guard.Replica{{Region: "eu-west-1", Key: off}}}, false, true, 1},
 		"a version's key is disabled, its other one is not": {guard.Subject{Versions: previous(off, cmk(keyHere, guard.KeyEnabled))}, false, false, 1},
-		"nothing is named": {guard.Subject{}, false, false, 0},
+		"nothing is named":                           {guard.Subject{}, false, false, 0},
+		"its store is disconnected":                  {guard.Subject{Key: guard.Key{ARN: keyHere, State: guard.KeyUnavailable, Store: "cks-1"}}, false, false, 1},
+		"its store is not known":                     {guard.Subject{Key: cmk(keyHere, guard.KeyUnavailable)}, false, false, 0},
+		"one is disabled, and another is in a store": {guard.Subject{Versions: previous(off, guard.Key{ARN: keyHere, State: guard.KeyEnabled, Store: "cks-1"})}, false, false, 1},
 	} {
 		fix := fixFor(findingOf(guard.SecretKeyUnusable, c.subject), nil)
 		if say, then := strings.Contains(fix.Say, again), strings.Contains(fix.Then, again); say != c.say || then != c.then || len(fix.Lines) != c.enables {
 			t.Errorf("%s: %+v", sentence, fix)
 		}
+	}
+}
+
+// An alias that is gone is made again, as all that is to be done or after what brings the other keys back.
+func TestAnAliasThatIsGoneIsMadeAgain(t *testing.T) {
+	const again = "Make alias/app again, for the key that opens the current version, or set another key where it is named. Nothing that was written is lost."
+	off := cmk(keyThere, guard.KeyDisabled)
+	for sentence, c := range map[string]struct {
+		subject guard.Subject
+		all     bool
+	}{
+		"it alone":                        {guard.Subject{Key: aliasGone}, true},
+		"and a replica's key is disabled": {guard.Subject{Key: aliasGone, Replicas: []guard.Replica{{Region: "eu-west-1", Key: off}}}, false},
+		"and a version's key is disabled": {guard.Subject{Key: aliasGone, Versions: previous(off)}, false},
+	} {
+		fix := fixFor(findingOf(guard.SecretKeyUnusable, c.subject), nil)
+		if c.all != (fix.Say == again) || c.all != (fix.Then == "") || c.all != (len(fix.Lines) == 0) || !c.all && fix.Then != again {
+			t.Errorf("%s: %+v", sentence, fix)
+		}
+	}
+}
+
+// A replica that failed is made again under a key of ours; one for which there is none is named, and does not keep the others from it.
+func TestEachReplicaThatFailedIsTriedAgainUnderAKeyOfOurs(t *testing.T) {
+	failed := func(region string, key guard.Key) guard.Replica {
+		return guard.Replica{Region: region, Key: key, Status: "Failed"}
+	}
+	defaultKey := cmk("arn:aws:kms:eu-north-1:111122223333:key/aws", guard.KeyEnabled)
+	defaultKey.Manager = guard.ManagerAWS
+	n := findingOf(guard.SecretReplicaKey, guard.Subject{Replicas: []guard.Replica{
+		{Region: "us-west-2", Key: managedKey, Status: "InSync"}, failed("us-east-1", managedKey), failed("eu-west-1", cmk(keyThere, guard.KeyEnabled)),
+		failed("eu-north-1", defaultKey), failed("eu-south-1", guard.Key{Manager: guard.ManagerCustomer}),
+	}})
+	fix := fixFor(n, notify.Keys{"eu-north-1": notifytest.Key, "eu-south-1": notifytest.Key})
+	for fix.Next != nil && !strings.Contains(fix.Say, "tried again") {
+		fix = *fix.Next
+	}
+	var replicas []string
+	for _, line := range fix.Lines {
+		if _, replica, found := strings.Cut(line, "--add-replica-regions "); found {
+			replicas = append(replicas, replica)
+		}
+	}
+	if diff := cmp.Diff([]string{"Region=eu-west-1,KmsKeyId=" + keyThere, "Region=eu-north-1,KmsKeyId=" + notifytest.Key, "Region=eu-south-1,KmsKeyId=" + notifytest.Key}, replicas); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if !strings.Contains(fix.Say, "to us-east-1, eu-west-1, eu-north-1, eu-south-1 tried again") || !strings.HasPrefix(fix.First, "First: ") ||
+		!strings.HasSuffix(fix.First, " doublelock.yaml names no key for us-east-1: ask the security team for one.") {
+		t.Errorf("%+v", fix)
 	}
 }

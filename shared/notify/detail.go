@@ -14,10 +14,10 @@ import (
 // headline says it all. The last of them says how old what it rests on is, where AWS could not be asked again.
 func Details(n guard.Notice) []guard.Passage {
 	all := found(n)
-	if n.Kind == guard.NoticeIncident && n.Blast != nil && !n.Blast.Empty() && n.Blast.Elsewhere != guard.Listed {
-		all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
-	}
 	if n.Kind == guard.NoticeIncident && n.Blast != nil {
+		if !n.Blast.Empty() && n.Blast.Elsewhere != guard.Listed {
+			all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
+		}
 		counts := n.Blast.Counts()
 		if counts.Still > 0 {
 			all = append(all, guard.Passage{Text: "Of what stops, " + guard.Count(counts.Still, "secret", "secrets") + " can still be opened by another version, or in another Region or account."})

@@ -304,9 +304,10 @@ func unusableFix(n guard.Notice) Fix {
 			aliases = append(aliases, OneLine(k.ID))
 		}
 	}
-	if keys = slices.DeleteFunc(keys, guard.Key.AliasGone); len(aliases) > 0 && len(keys)+len(subject.Versions) == 0 {
+	if onlyAliases(subject) {
 		return Fix{Say: aliasAgain(aliases)}
 	}
+	keys = slices.DeleteFunc(keys, guard.Key.AliasGone)
 	for _, v := range subject.Versions {
 		keys = append(keys, v.Keys...)
 	}

@@ -102,8 +102,10 @@ func TestAMoveEndsWithTheSeal(t *testing.T) {
 }
 
 func TestAnIncidentSaysThatOtherAccountsWereNotLookedAt(t *testing.T) {
+	notice := guard.Notice{Kind: guard.NoticeIncident}
 	says := func(blast guard.BlastRadius) bool {
-		details := notify.Details(guard.Notice{Kind: guard.NoticeIncident, Blast: &blast})
+		notice.Blast = &blast
+		details := notify.Details(notice)
 		return slices.ContainsFunc(details, func(p guard.Passage) bool {
 			return p.Text == "Whether other accounts have copies of these secrets could not be read: one there may still open."
 		})
@@ -111,6 +113,9 @@ func TestAnIncidentSaysThatOtherAccountsWereNotLookedAt(t *testing.T) {
 	one := []guard.Affected{{Name: "x", Fate: guard.FateEveryCopy}}
 	if !says(guard.BlastRadius{Stops: one}) || says(guard.BlastRadius{Stops: one, Elsewhere: guard.Listed}) || says(guard.BlastRadius{}) {
 		t.Error("want it said of secrets whose copies in other accounts were not listed, and of no others")
+	}
+	if notice.Kind = guard.NoticeKeyRestored; says(guard.BlastRadius{Stops: one}) || len(notify.Details(guard.Notice{Kind: guard.NoticeIncident})) > 0 {
+		t.Error("it is said of a key that can be used again, or of one whose secrets nobody looked for")
 	}
 }
 
@@ -249,6 +254,7 @@ func TestHowUrgentANoticeIs(t *testing.T) {
 		"a finding of low severity":                    {low, guard.SeverityLow},
 		"a key that is off, and nobody looked":         {guard.Notice{Kind: guard.NoticeIncident}, guard.SeverityCritical},
 		"a key that is off, and nothing could be seen": {guard.Notice{Kind: guard.NoticeIncident, Blast: &off}, guard.SeverityHigh},
+		"a key that is off, and one may stop, too":     {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyDisabled, Stops: []guard.Affected{{Name: "a"}}, Unknown: []guard.Affected{{Name: "b"}}}}, guard.SeverityCritical},
 		"a key that is on again, and is under nothing": {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: &none}, guard.SeverityLow},
 		"a key that will not be deleted, and is off":   {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: &off}, guard.SeverityHigh},
 	} {
@@ -295,6 +301,8 @@ func TestAnUnusableKeyStopsReadersFromTheDayOnThatItDoes(t *testing.T) {
 		"it is disabled, and another key opens it": {guard.Subject{Key: off, Reads: true}, unused, "What was written still opens, with other keys: no reader fails. A new version cannot be written until the key is back."},
 		"it is disabled, and there is no value":    {guard.Subject{Key: off, Empty: true}, unused, "It has no value yet, so no reader fails and nothing is lost: until the key is back none can be written."},
 		"it is disabled":                           {guard.Subject{Key: off}, unused, readers},
+		"it expires, and another key opens it":     {guard.Subject{Key: ends, Reads: true}, unused, "What was written still opens, with other keys: no reader fails. A new version cannot be written until the key is back."},
+		"it expires, and opens nothing before":     {guard.Subject{Key: ends, Until: day}, unused, readers},
 	} {
 		n := notifytest.Opened(guard.SecretKeyUnusable, "app", "cli")
 		n.Finding.Subject = c.subject

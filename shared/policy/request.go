@@ -75,10 +75,8 @@ func (c *context) lookup(key contextKey) ([]string, presence) {
 		}
 		return values, keyPresent
 	}
-	if len(c.request.OneOf) > 0 {
-		if values, ok := c.find(c.request.OneOf, key.name); ok && len(values) > 0 {
-			return values, keyEither
-		}
+	if values, _ := c.find(c.request.OneOf, key.name); len(values) > 0 {
+		return values, keyEither
 	}
 	flagged := listedIn(c.request.Unknown, key.name)
 	if flagged == byName {

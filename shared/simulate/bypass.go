@@ -26,6 +26,7 @@ type Passage struct {
 	Statement string        // what stops it; ""
 	Step      string        // at which call to KMS; "" where it is stopped itself
 	Why       string
+	Asked     string // what AWS answered, where that decides; ""
 }
 
 // Bad reports whether the answer is not what one wants: a bypass that is not certainly closed, or an honest call
@@ -65,9 +66,10 @@ func (t *Trial) pass(probe Probe) Passage {
 	case Unknown:
 		p.Open = policy.Unknown
 	default:
+		p.Asked = worst.Asked
 		return p
 	}
-	p.Statement, p.Step, p.Why = worst.Statement, worst.Step, worst.Decision.Why
+	p.Asked, p.Statement, p.Step, p.Why = worst.Asked, worst.Statement, worst.Step, worst.Decision.Why
 	return p
 }
 
@@ -86,6 +88,7 @@ func probes(account, region string) []Probe {
 	sets := func(key keyName) uses { return uses{named: &key, writes: surely} }
 	on := func(key keyName) uses { return uses{current: &key, writes: surely} }
 	ours, theirs, aws := keyName{id: own, customer: true}, keyName{id: foreign, customer: true}, keyName{}
+	byAlias, byARN := keyName{id: defaultAlias}, keyName{id: managed, managed: true}
 	replicated := func(u uses) uses {
 		u.replicas = []replica{{region: region}}
 		return u
@@ -96,11 +99,11 @@ func probes(account, region string) []Probe {
 	withReplica := map[string][]string{"secretsmanager:KmsKeyId": {own}, "secretsmanager:KmsKeyArn": {own}, "secretsmanager:AddReplicaRegions": {region}}
 	return []Probe{
 		{Name: "create without a key", call: s.secret("CreateSecret", "app/db", nil, on(aws))},
-		{Name: "create with the default alias", call: s.secret("CreateSecret", "app/db", named(defaultAlias, managed), sets(aws))},
-		{Name: "create with the default alias's ARN", call: s.secret("CreateSecret", "app/db", named(s.arn("kms", account, defaultAlias), managed), sets(aws))},
-		{Name: "create with the managed key's own ARN", call: s.secret("CreateSecret", "app/db", named(managed, managed), sets(aws))},
-		{Name: "move to the default alias", call: s.secret("UpdateSecret", "app/db", named(defaultAlias, managed), sets(aws))},
-		{Name: "move to the managed key's own ARN", call: s.secret("UpdateSecret", "app/db", named(managed, managed), sets(aws))},
+		{Name: "create with the default alias", call: s.secret("CreateSecret", "app/db", named(defaultAlias, managed), sets(byAlias))},
+		{Name: "create with the default alias's ARN", call: s.secret("CreateSecret", "app/db", named(s.arn("kms", account, defaultAlias), managed), sets(byAlias))},
+		{Name: "create with the managed key's own ARN", call: s.secret("CreateSecret", "app/db", named(managed, managed), sets(byARN))},
+		{Name: "move to the default alias", call: s.secret("UpdateSecret", "app/db", named(defaultAlias, managed), sets(byAlias))},
+		{Name: "move to the managed key's own ARN", call: s.secret("UpdateSecret", "app/db", named(managed, managed), sets(byARN))},
 		{Name: `move by an empty key ("")`, Note: "which condition keys an empty key sets is not documented", call: emptied},
 		{Name: "create with a replica that names no key", Note: "no condition key sees a replica's key", call: s.secret("CreateSecret", "app/db", withReplica, replicated(sets(ours)))},
 		{Name: "add a replica that names no key", Note: "no condition key sees a replica's key", call: s.secret("ReplicateSecretToRegions", "app/db", replica, replicated(uses{current: &ours, reads: true}))},

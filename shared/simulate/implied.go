@@ -41,6 +41,7 @@ type uses struct {
 type keyName struct {
 	id       string
 	customer bool // surely no AWS managed key
+	managed  bool // surely that of Secrets Manager
 }
 
 type replica struct {
@@ -99,14 +100,17 @@ func (u *uses) does(action, resource string) {
 type step struct {
 	call   Call
 	unsure string // why it may not have been made; ""
+	asked  string // unsure, where that is what an answer of AWS says
 	anyKey string // why it is not known whether the key is AWS's or a customer's; "" where it is
+	way    Way    // to the AWS managed key, if the key is that; "" where it only decrypts
+	trial  saying // where it is the trial of that key: what AWS answered of it
 }
 
 // implied lists the steps of a call: the other permissions that it takes, with what those imply, and its uses of keys.
 func (t *Trial) implied(call Call) []step {
 	var out []step
 	for _, n := range call.withParts() {
-		out = append(out, step{n.call, n.unsure, ""})
+		out = append(out, step{call: n.call, unsure: n.unsure})
 		for _, inner := range t.implied(n.call) {
 			inner.unsure = cmp.Or(n.unsure, inner.unsure)
 			out = append(out, inner)
@@ -124,67 +128,52 @@ func (t *Trial) usesOfKeys(call Call) []step {
 	region := cmp.Or(secret.Region, value(call.Request.Context, "aws:RequestedRegion"))
 	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
 	var out []step
-	current := t.current(call, at)
-	add := func(action string, k usedKey, version, unsure string) {
-		anyKey := ""
+	current, way := t.current(call, at), u.way(call.Request.Action)
+	add := func(action string, k usedKey, version string, s step) {
 		if !k.aws && !k.own {
-			anyKey = cmp.Or(k.another, "which key it is would be in a snapshot")
+			s.anyKey = cmp.Or(k.another, "which key it is would be in a snapshot")
 		}
-		out = append(out, step{t.use(call, action, k, version), unsure, anyKey})
+		s.call = t.use(call, action, k, version)
+		out = append(out, s)
+	}
+	try := func(k usedKey, way Way, actions ...string) {
+		if s, tried := t.tries(k, way); tried {
+			for _, action := range actions {
+				add(action, k, validation, s)
+			}
+		}
 	}
 	if u.named != nil {
 		current = t.resolve(*u.named, at)
-		asked := t.options.Trials.Named
-		if u.named.id == "" {
-			asked = t.options.Trials.Empty
-		}
-		if tried, unsure := trial(current, asked); tried {
-			add(generateDataKey, current, validation, unsure)
-			add(decryptWithKey, current, validation, unsure)
-		}
+		try(current, way, generateDataKey, decryptWithKey)
 		if call.Request.Action == "secretsmanager:UpdateSecret" {
-			add(encryptWithKey, current, "", leftBehind)
+			add(encryptWithKey, current, "", step{unsure: leftBehind, way: way})
 		}
-	}
-	if asked := t.options.Trials.Write; u.writes != never && current.aws && asked != nil && *asked {
-		add(generateDataKey, current, validation, "")
+	} else if u.writes != never && current.aws {
+		try(current, way, generateDataKey)
 	}
 	switch u.writes {
 	case surely:
-		add(generateDataKey, current, u.version, "")
+		add(generateDataKey, current, u.version, step{way: way})
 	case maybe:
-		add(generateDataKey, current, u.version, "whether the call had a value is not in its record")
+		add(generateDataKey, current, u.version, step{unsure: "whether the call had a value is not in its record", way: way})
 	}
 	if u.reads {
-		add(decryptWithKey, current, "", "")
+		add(decryptWithKey, current, "", step{})
 	}
 	for _, r := range u.replicas {
 		there := at
 		there.region = cmp.Or(r.region, at.region)
 		key := t.resolve(r.key, there)
-		if tried, unsure := trial(key, t.options.Trials.Replica); tried {
-			add(generateDataKey, key, validation, unsure)
-		}
-		add(generateDataKey, key, u.version, "")
+		try(key, ByReplica, generateDataKey)
+		add(generateDataKey, key, u.version, step{way: ByReplica})
 	}
 	if u.rotates {
 		call.Request.Principal, call.unsureBound = rotationRole(at), false
 		call.Request.Unknown = append(slices.Clip(call.Request.Unknown), "aws:PrincipalArn")
-		add(generateDataKey, current, "", "the rotation function writes the new value, with a role of its own")
+		add(generateDataKey, current, "", step{unsure: "the rotation function writes the new value, with a role of its own", way: way})
 	}
 	return out
-}
-
-// trial says whether Secrets Manager tries a key that is set, and what is not sure of that. That it tries a customer's key is
-// documented; of its own, nobody knows before AWS was asked.
-func trial(k usedKey, asked *bool) (tried bool, unsure string) {
-	switch {
-	case k.own:
-		return true, ""
-	case asked != nil:
-		return *asked, ""
-	}
-	return true, "whether Secrets Manager tries the AWS managed key is not documented; doublelock conformance asks (kms.choice), and its report goes to --conformance"
 }
 
 // location is where a key is looked for.
@@ -208,6 +197,10 @@ type usedKey struct {
 // resolve finds the key that a call names.
 func (t *Trial) resolve(named keyName, at location) usedKey {
 	k := usedKey{at: at, own: named.customer}
+	if named.managed {
+		k.know(guard.Key{ARN: named.id, Manager: guard.ManagerAWS})
+		return k
+	}
 	id := named.id
 	if id == "" {
 		id = defaultAlias

@@ -101,24 +101,33 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	yes, no := true, false
 	const (
 		named, empty = "move to the managed key's own ARN", `move by an empty key ("")`
 		replica      = "add a replica that names no key"
 		legacy, rds  = "new value of a secret that is still on the managed key", "a secret that RDS creates and owns"
 	)
+	all := func(write bool) (answers []simulate.Answer) {
+		for _, way := range []simulate.Way{simulate.ByName, simulate.ByEmpty, simulate.ByReplica} {
+			answers = append(answers, simulate.Answer{Layer: simulate.Trials, Way: way, Question: string(way), Stops: true})
+		}
+		return append(answers, simulate.Answer{Layer: simulate.Trials, Way: simulate.ByWrite, Question: "write", Stops: write})
+	}
+	none := all(false)
+	for n := range none {
+		none[n].Stops = false
+	}
 	for sentence, tt := range map[string]struct {
-		trials simulate.Trials
-		want   map[string]policy.Answer
+		answers []simulate.Answer
+		want    map[string]policy.Answer
 	}{
-		"nobody has asked": {simulate.Trials{}, map[string]policy.Answer{named: policy.Unknown, empty: policy.Unknown, replica: policy.Unknown, legacy: policy.Allowed, rds: policy.Allowed}},
-		"it tries every key": {simulate.Trials{Named: &yes, Empty: &yes, Replica: &yes, Write: &no}, map[string]policy.Answer{named: policy.ExplicitlyDenied, empty: policy.ExplicitlyDenied,
+		"nobody has asked": {nil, map[string]policy.Answer{named: policy.Unknown, empty: policy.Unknown, replica: policy.Unknown, legacy: policy.Allowed, rds: policy.Allowed}},
+		"it tries every key": {all(false), map[string]policy.Answer{named: policy.ExplicitlyDenied, empty: policy.ExplicitlyDenied,
 			replica: policy.ExplicitlyDenied, legacy: policy.Allowed, rds: policy.Allowed}},
-		"it tries none":                  {simulate.Trials{Named: &no, Empty: &no, Replica: &no}, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed}},
-		"it tries the key of each write": {simulate.Trials{Write: &yes}, map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.ExplicitlyDenied}},
+		"it tries none":                  {none, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed}},
+		"it tries the key of each write": {all(true)[3:], map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.Unknown}},
 	} {
 		found := map[string]policy.Answer{}
-		for _, p := range trial(t, candidates, simulate.Options{Trials: tt.trials}).Probe("111122223333", "us-east-1", preventive.Approvals{}) {
+		for _, p := range trial(t, candidates, simulate.Options{Answers: tt.answers}).Probe("111122223333", "us-east-1", preventive.Approvals{}) {
 			found[p.Probe.Name] = p.Open
 			if p.Probe.Honest && p.Probe.Name != rds && p.Open != policy.Allowed {
 				t.Errorf("%s: %s is %s: %s", sentence, p.Probe.Name, p.Open, p.Why)
@@ -131,7 +140,7 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 		}
 	}
 	back := recorded(t, event("secretsmanager", "UpdateSecret", role("111122223333", "doublelock-change"), `{"secretId":"a","kmsKeyId":""}`, ``))
-	if v := trial(t, candidates, simulate.Options{Trials: simulate.Trials{Empty: &yes}}).Try(back); v.Outcome != simulate.Exempt {
+	if v := trial(t, candidates, simulate.Options{Answers: all(false)}).Try(back); v.Outcome != simulate.Exempt {
 		t.Errorf("the way back is %s: %s", v.Outcome, v.Decision.Why)
 	}
 }

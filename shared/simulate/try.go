@@ -34,16 +34,8 @@ type Options struct {
 	Keys       map[string]guard.Key
 	Secrets    []guard.Secret
 	Principals map[string]string
-	// Trials are whether Secrets Manager tries the AWS managed key before it is set, as far as somebody has asked AWS.
-	Trials Trials
-}
-
-// Trials are answers about the trial of the AWS managed key, with RequestToValidateKeyAccess as its version; nil is none.
-type Trials struct {
-	Named   *bool // where a call names it
-	Empty   *bool // where an empty key chooses it
-	Replica *bool // of a replica that names no key
-	Write   *bool // before each new value, too
+	// Answers are AWS's, of whether a policy about the AWS managed key stops a way to it, as far as somebody has asked.
+	Answers []Answer
 }
 
 // Trial tries calls on candidates. It is safe for concurrent use.
@@ -107,6 +99,7 @@ type Verdict struct {
 	Decision  policy.Decision
 	Statement string // the statement that decides, for people; "" when none does
 	Step      string // action of the call to KMS within the call that it decides on; "" for the call itself
+	Asked     string // which of Options.Answers decides, and why; ""
 }
 
 // Try asks about one call, and about the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is
@@ -117,18 +110,30 @@ func (t *Trial) Try(call Call) Verdict {
 		return v
 	}
 	for _, s := range t.implied(call) {
-		at := t.settled(s.call)
+		at := t.seen(s)
 		at.Step = s.call.Request.Action
 		if at.Outcome == Denied && s.unsure != "" {
-			at.Outcome, at.Decision.Answer, at.Decision.Why = Unknown, policy.Unknown, "unknown: "+s.unsure+"; "+at.Decision.Why
+			at = unsure(at, s.unsure)
+			at.Asked = s.asked
 		}
 		if at.Outcome == Unknown && s.anyKey != "" {
 			at.Decision.Why += "; " + s.anyKey
 		}
+		asked := cmp.Or(v.Asked, at.Asked)
 		if severity[at.Outcome] > severity[v.Outcome] {
+			asked = cmp.Or(at.Asked, v.Asked)
 			v = at
 		}
+		if v.Asked = asked; v.Outcome == Denied { // by what is documented, whatever else was answered
+			v.Asked = ""
+		}
 	}
+	return v
+}
+
+// unsure is a denial of which something says that it may be none.
+func unsure(v Verdict, why string) Verdict {
+	v.Outcome, v.Decision.Answer, v.Decision.Why = Unknown, policy.Unknown, "unknown: "+why+"; "+v.Decision.Why
 	return v
 }
 

@@ -2,7 +2,6 @@ package trail
 
 import (
 	"cmp"
-	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -76,7 +75,7 @@ type Change struct {
 
 // Moved are the ids of the root or OUs that an account was moved out of and into; "" for every other event, and where it does not say.
 func (c Change) Moved() (from, to string) {
-	if !strings.HasPrefix(c.EventSource, organizations+".") || c.EventName != "MoveAccount" {
+	if c.EventName != "MoveAccount" { // no other service has such a call
 		return "", ""
 	}
 	return member(c.Request, "sourceParentId"), member(c.Request, "destinationParentId")

@@ -56,7 +56,7 @@ func readAt(c *cursor) (Change, error) {
 		return Change{}, errNoEvent
 	}
 	change, err := f.change()
-	if err == nil && !f.envelope() {
+	if !f.envelope() {
 		change.doubt(f.leftOut())
 	}
 	return change, err

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 	"unicode/utf16"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -293,6 +294,7 @@ func TestTamper(t *testing.T) {
 		{"organizations", "LeaveOrganization", `null`, "111122223333", trail.Tamper},
 		{"organizations", "RemoveAccountFromOrganization", `{"accountId":"444455556666"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","destinationParentId":"r-1"}`, "444455556666", trail.Tamper},
+		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"ou-ab12-dev"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"r-ab12"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"r-ab12","destinationParentId":"ou-ab12-prod"}`, "444455556666", trail.PolicyBinds}, // as accounts are vended: nobody is alarmed
@@ -302,6 +304,36 @@ func TestTamper(t *testing.T) {
 		got, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"%s.amazonaws.com","eventName":%q,"requestParameters":%s,"eventType":"AwsApiCall","recipientAccountId":"111122223333"}`, test.service, test.name, test.request)))
 		if err != nil || got.Kind != test.want || got.Target != test.target {
 			t.Errorf("%s: %s on %q, %v", test.name, got.Kind, got.Target, err)
+		}
+		if moved := strings.Contains(test.request, `ou-ab12-prod","destinationParentId`); moved != strings.HasPrefix(got.Reason, "an account was moved from ou-ab12-prod to ") {
+			t.Errorf("%s: %s: %s", test.name, test.request, got.Reason)
+		}
+	}
+}
+
+// A key whose replicas are not gone has no date of deletion yet; a call that does not say its time has none, either.
+func TestWhenAKeyIsDeletedByTheCallThatSchedulesIt(t *testing.T) {
+	at := func(date string) time.Time {
+		t.Helper()
+		when, err := time.Parse(time.DateOnly, date)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return when
+	}
+	for sentence, test := range map[string]struct {
+		request, response, eventTime string
+		state                        guard.KeyState
+		deleted                      time.Time
+	}{
+		"as asked":                   {`{"keyId":"1","pendingWindowInDays":7}`, `{"keyState":"PendingDeletion"}`, "2026-05-04T00:00:00Z", guard.KeyPendingDeletion, at("2026-05-11")},
+		"when nothing was asked":     {`{"keyId":"1"}`, `null`, "2026-05-04T00:00:00Z", guard.KeyPendingDeletion, at("2026-06-03")},
+		"when it has replicas":       {`{"keyId":"1","pendingWindowInDays":7}`, `{"keyState":"PendingReplicaDeletion"}`, "2026-05-04T00:00:00Z", guard.KeyPendingReplicaDeletion, time.Time{}},
+		"when the time is not known": {`{"keyId":"1","pendingWindowInDays":7}`, `null`, "", guard.KeyPendingDeletion, time.Time{}},
+	} {
+		c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":"ScheduleKeyDeletion","requestParameters":%s,"responseElements":%s,"eventTime":%q,"eventType":"AwsApiCall","recipientAccountId":"111122223333"}`, test.request, test.response, test.eventTime)))
+		if state, deleted := c.Said(); err != nil || state != test.state || !deleted.Equal(test.deleted) {
+			t.Errorf("%s: %s, %s, %v", sentence, state, deleted, err)
 		}
 	}
 }

@@ -35,10 +35,8 @@ func missing(row map[string]any, header []string) []string {
 	for _, name := range mayMiss {
 		plain := plainName(name)
 		found := has[plain] || name == invokedBy && has["useridentity"] || name == "awsRegion" && has["region"]
-		if !found && structs[plain] != "" {
-			for column := range has { // parts of it
-				found = found || strings.HasPrefix(column, plain)
-			}
+		for column := range has { // parts of it
+			found = found || structs[plain] != "" && strings.HasPrefix(column, plain)
 		}
 		if name == "errorCode" && responded(row) {
 			found = true
@@ -72,11 +70,9 @@ func (f *fields) leftOut() []string {
 // responded reports whether a row has something of the response.
 func responded(row map[string]any) bool {
 	for name, value := range row {
-		plain := plainName(name)
-		if object, is := unpacked(value).(map[string]any); is && plain == "responseelements" && len(object) > 0 {
-			return true
-		}
-		if text, is := value.(string); is && plain != "responseelements" && strings.HasPrefix(plain, "responseelements") && text != "" && text != "null" {
+		part, of := strings.CutPrefix(plainName(name), "responseelements")
+		object, _ := unpacked(value).(map[string]any)
+		if of && (len(object) > 0 || part != "" && holds(value)) {
 			return true
 		}
 	}

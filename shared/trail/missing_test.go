@@ -1,8 +1,11 @@
 package trail_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -64,6 +67,80 @@ func TestAColumnThatAQueryDidNotSelectIsNotKnown(t *testing.T) {
 		})
 		if err != nil || events != 1 {
 			t.Errorf("%s: %d events, %v", sentence, events, err)
+		}
+	}
+}
+
+// What an export has says something in whichever shape it has it: a column, parts of an object as columns, or a member of a record.
+func TestWhatAnExportHasIsNotMissing(t *testing.T) {
+	const call = `"eventName":"GetSecretValue","eventSource":"secretsmanager.amazonaws.com"`
+	const columns = "awsRegion errorCode eventTime eventType requestParameters resources responseElements sourceIPAddress userAgent userIdentity userIdentity.invokedBy vpcEndpointId"
+	without := func(all string, names ...string) string {
+		for _, name := range names {
+			all = strings.Replace(" "+all+" ", " "+name+" ", " ", 1)
+			all = strings.TrimSpace(all)
+		}
+		return all
+	}
+	for sentence, test := range map[string]struct{ in, missing string }{
+		"a column":                             {`{` + call + `,"userAgent":"x"}`, without(columns, "userAgent")},
+		"the Region by its other name":         {`{` + call + `,"region":"eu-west-1"}`, without(columns, "awsRegion")},
+		"parts of the request":                 {`{` + call + `,"requestParameters.secretId":"a"}`, without(columns, "requestParameters")},
+		"a member, as an object":               {`{` + call + `,"userIdentity":{}}`, without(columns, "userAgent", "userIdentity", "userIdentity.invokedBy", "vpcEndpointId")},
+		"a member, as a list":                  {`{` + call + `,"resources":[]}`, without(columns, "userAgent", "resources", "vpcEndpointId")},
+		"an envelope":                          {`{"detail-type":"AWS API Call via CloudTrail","source":"aws.secretsmanager","detail":{"eventVersion":"1.11",` + call + `}}`, ""},
+		"the response":                         {`{` + call + `,"responseElements":"{\"a\":1}"}`, without(columns, "errorCode", "responseElements")},
+		"a response with nothing in it":        {`{` + call + `,"responseElements":"{}"}`, without(columns, "responseElements")},
+		"parts of a response":                  {`{` + call + `,"responseElements.arn":"a"}`, without(columns, "errorCode", "responseElements")},
+		"parts of none":                        {`{` + call + `,"responseElements.arn":""}`, without(columns, "responseElements")},
+		"parts of none, as null":               {`{` + call + `,"responseElements.arn":"null"}`, without(columns, "responseElements")},
+		"parts of none, as a dash":             {`{` + call + `,"responseElements.arn":"-"}`, without(columns, "responseElements")},
+		"an object that is no response":        {`{` + call + `,"additionalEventData":"{\"a\":1}"}`, columns},
+		"an object with text behind it":        {`{` + call + `,"requestParameters":"{secretId=a} b"}`, columns},
+		"a dash in place of an object":         {`{` + call + `,"requestParameters":"-"}`, without(columns, "requestParameters")},
+		"nothing in place of an object":        {`{` + call + `,"requestParameters":""}`, without(columns, "requestParameters")},
+		"null in place of an object":           {`{` + call + `,"requestParameters":"null"}`, without(columns, "requestParameters")},
+		"a null of JSON in place of an object": {`{` + call + `,"requestParameters":null}`, without(columns, "requestParameters")},
+	} {
+		if diff := cmp.Diff(test.missing, strings.Join(slices.Sorted(slices.Values(one(t, test.in).Change.Missing)), " ")); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", sentence, diff)
+		}
+	}
+}
+
+// A row of a table may have eventVersion, too: objects that are texts, or columns with a dot, make it one.
+func TestARowWithAVersionIsNoRecord(t *testing.T) {
+	const call = `"eventVersion":"1.11","eventName":"CreateSecret","eventSource":"secretsmanager.amazonaws.com"`
+	for sentence, in := range map[string]string{
+		"the request is a text":    call + `,"requestParameters":"{\"name\":\"a\"}"`,
+		"the response is a text":   call + `,"requestParameters":{"name":"a"},"responseElements":"{\"arn\":\"a\"}"`,
+		"the identity is a text":   call + `,"requestParameters":{"name":"a"},"userIdentity":"{\"arn\":\"arn:aws:iam::111122223333:user/a\"}"`,
+		"parts are columns":        call + `,"requestParameters.name":"a"`,
+		"the record is one of two": call + `,"_raw":"{\"eventVersion\":\"1.11\",\"eventName\":\"CreateSecret\",\"eventSource\":\"secretsmanager.amazonaws.com\",\"requestParameters\":{\"name\":\"a\"}}"`,
+	} {
+		c := one(t, "{"+in+"}").Change
+		identity, response := strings.Contains(sentence, "identity"), strings.Contains(sentence, "response")
+		if c.Secret.ID != "a" || identity && c.Actor.ARN != "arn:aws:iam::111122223333:user/a" || response && c.Lacks("errorCode") {
+			t.Errorf("%s: %+v", sentence, c)
+		}
+	}
+}
+
+// That a value was read is known, and by whom is not: that is no evidence against anybody, and none that nobody reads.
+func TestAReadByNobodyKnownMayBeAnybodys(t *testing.T) {
+	const call = `"eventname":"GetSecretValue","eventsource":"secretsmanager.amazonaws.com","errorcode":"","requestparameters":"{secretId=a}","responseelements":"null"`
+	for sentence, test := range map[string]struct {
+		in   string
+		read bool
+		may  bool
+	}{
+		"nobody is named":               {call, true, true},
+		"somebody is":                   {call + `,"useridentity":"{arn=arn:aws:iam::111122223333:user/a}"`, true, false},
+		"it was refused":                {strings.Replace(call, `"errorcode":""`, `"errorcode":"AccessDenied"`, 1), false, false},
+		"it is no read, nobody's named": {strings.Replace(call, "GetSecretValue", "CreateSecret", 1), false, false},
+	} {
+		if c := one(t, "{"+test.in+"}").Change; c.Read != test.read || c.MayRead != test.may || c.Kind == trail.Unknown {
+			t.Errorf("%s: %+v", sentence, c)
 		}
 	}
 }

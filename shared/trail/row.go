@@ -68,7 +68,7 @@ func (r row) record() []byte {
 	record := map[string]any{}
 	for name, value := range r {
 		switch text, isText := value.(string); {
-		case columns[name] != "" && isText && (text != "" && text != "null" && text != "-"):
+		case columns[name] != "" && isText && holds(value):
 			record[columns[name]] = text
 		case structs[name] != "":
 			if found := restored(unpacked(value)); found != nil {
@@ -113,12 +113,14 @@ func unpacked(value any) any {
 	return nil
 }
 
+// holds reports whether a column holds anything: exports write nothing, null or a dash where the record has no member.
+func holds(value any) bool { return value != nil && value != "" && value != "null" && value != "-" }
+
 // unreadable lists the objects of a record whose columns hold something else than an object, so that what they say is not known.
 func (r row) unreadable() []string {
 	var out []string
 	for name, member := range structs {
-		text, isText := r[name].(string)
-		if isText && text != "" && text != "null" && text != "-" && !isObject(unpacked(text)) || !isText && r[name] != nil && !isObject(r[name]) {
+		if holds(r[name]) && !isObject(unpacked(r[name])) {
 			out = append(out, member)
 		}
 	}

@@ -75,6 +75,7 @@ func TestAHeaderThatFollowsAgain(t *testing.T) {
 		"with its mark":        by + stop + "\ufeff" + by + stop,
 		"in quotes":            by + stop + "\"eventname\",\"eventsource\",\"errorcode\",\"requestparameters\"\n" + stop,
 		"other columns":        by + stop + "eventSource,eventName,requestParameters,errorCode\ncloudtrail.amazonaws.com,StopLogging,{name=t},\n",
+		"a cell is called so":  "eventname,eventsource,errorcode,requestparameters,useragent\n" + strings.Repeat("StopLogging,cloudtrail.amazonaws.com,,{name=t},eventName\n", 2),
 		"twice and at the end": by + by + stop + stop + by,
 		"of Logs Insights":     "@timestamp,@message\n1,\"{\"\"eventVersion\"\":\"\"1\"\",\"\"eventName\"\":\"\"StopLogging\"\",\"\"eventSource\"\":\"\"cloudtrail.amazonaws.com\"\"}\"\n@timestamp,@message\n1,\"{\"\"eventVersion\"\":\"\"1\"\",\"\"eventName\"\":\"\"StopLogging\"\",\"\"eventSource\"\":\"\"cloudtrail.amazonaws.com\"\"}\"\n",
 	} {

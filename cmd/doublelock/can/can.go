@@ -30,8 +30,8 @@ permission on the secret and the permission on its key, through Secrets Manager.
 name of the secret, is the principal's choice. PRINCIPAL_ARN is a role, a user, a role session or a root user.
 
 With --reach it lists those, too, that the principal comes to open in steps, with the shortest way to each: it takes roles
-(sts:AssumeRole, iam:PassRole to a service that runs its code), changes policies, keys, grants, credentials, and the code
-that rotates a secret.
+(sts:AssumeRole, iam:PassRole to a service that runs its code), changes policies, keys, grants, credentials, the code that
+rotates a secret, and the tags and aliases by which policies decide.
 
 With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or in steps, or
 can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right. A right

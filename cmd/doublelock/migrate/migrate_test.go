@@ -375,7 +375,7 @@ func (f *fixture) through(reads func(body string)) {
 func TestAPlanThatBreaksAReaderIsFindings(t *testing.T) {
 	f := newFixture(t)
 	arn := f.secret("search/index")
-	f.AWS.AddRole(local.Search, "legacy", `{"Version":"2012-10-17","Statement":[]}`,
+	f.AWS.AddRole(local.Search, "legacy", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
 		`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"},{"Effect":"Deny","Action":"kms:Decrypt","Resource":"arn:aws:kms:*:444444444444:key/*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/doublelock/secrets"}}}]}`)
 	f.expect(2, "legacy would lose access", "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(2, "blocked", "migrate", "apply", f.file)

@@ -293,6 +293,9 @@ func showPlan(env *command.Env, p migration.Plan) error {
 		at := arn.Of(e.Secret)
 		fmt.Fprintf(out, "left alone: %s (%s, %s): %s\n", output.Printable(e.Name), at.Account, at.Region, output.Printable(e.Reason))
 	}
+	for _, t := range p.Users {
+		fmt.Fprintf(out, "users: %s\n", t)
+	}
 	c := p.Cost
 	fmt.Fprintf(out, "keys: %d now, %d then; $%.2f a month now, $%.2f then", c.KeysBefore, c.KeysAfter, c.Before, c.After)
 	if c.StillOldKeys > 0 {
@@ -322,6 +325,9 @@ func showDetails(out io.Writer, p migration.Plan, fixes bool) {
 				showReader(out, "    ", r, fixes)
 			}
 		}
+		for _, l := range i.Later {
+			fmt.Fprintf(out, "  later: %s\n", output.Printable(l))
+		}
 		for _, u := range i.Undo {
 			fmt.Fprintf(out, "  undo: %s\n", u)
 		}
@@ -341,17 +347,43 @@ func targetOf(i migration.Item) string {
 	return "to no key: " + cmp.Or(i.TargetWhy, strings.Join(i.Blocked, "; "), "none was found")
 }
 
+// showUse is a use with what it takes, such as "writes: kms:GenerateDataKey from the re-key on, keeps".
+func showUse(u migration.Use) string {
+	text := u.String()
+	if len(u.Needs) > 0 {
+		text += fmt.Sprintf(": %s from %s on", strings.Join(u.Needs, ", "), u.From)
+	}
+	text += ", " + string(u.Verdict)
+	if !u.Until.IsZero() {
+		text += " until " + u.Until.UTC().Format(time.RFC3339)
+	}
+	if u.Seen > 0 {
+		text += fmt.Sprintf(", seen %s", output.Count(u.Seen, "time"))
+	}
+	return text
+}
+
 func showReader(out io.Writer, indent string, r migration.Reader, fixes bool) {
 	seen := ""
 	if !r.LastSeen.IsZero() {
 		seen = fmt.Sprintf(", read %s, last %s", output.Count(r.Reads, "time"), r.LastSeen.Format(time.DateOnly))
 	}
-	accepted := ""
-	if r.Accepted {
-		accepted = " (accepted)"
+	note := ""
+	switch {
+	case r.AcceptedBy != "":
+		note = " (accepted by " + output.Printable(r.AcceptedBy) + ")"
+	case r.Accepted:
+		note = " (accepted)"
+	case r.Spared && r.Verdict != migration.Keeps:
+		note = " (need not keep access)"
 	}
-	fmt.Fprintf(out, "%s%-7s %s%s%s\n", indent, r.Verdict, output.Printable(r.Principal), accepted, seen)
-	if r.Verdict == migration.Keeps {
+	fmt.Fprintf(out, "%s%-7s %s (%s)%s%s\n", indent, r.Verdict, output.Printable(r.Principal), r.Class, note, seen)
+	for _, u := range r.Uses {
+		if u.Does != migration.Reads || u.Version != "" {
+			fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(showUse(u)))
+		}
+	}
+	if r.Verdict == migration.Keeps && r.Until.IsZero() {
 		return
 	}
 	fmt.Fprintf(out, "%s        %s\n", indent, output.Printable(r.Why))

@@ -1,6 +1,7 @@
 package scp
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -101,20 +102,23 @@ func writePassages(env *command.Env, passages []simulate.Passage) error {
 	around, honest := env.Rows("WAY AROUND", "IS", "BY", "NOTE"), env.Rows("HONEST CALL", "IS", "BY", "NOTE")
 	for _, p := range passages {
 		if !p.Probe.Honest {
-			around.Add(p.Probe.Name, openWords[p.Open], simulate.Deciding(p.Statement, p.Step), p.Probe.Note)
+			around.Add(p.Probe.Name, openWords[p.Open], simulate.Deciding(p.Statement, p.Step), note(p))
 			continue
 		}
 		word := map[bool]string{true: "BLOCKED", false: "passes"}[p.Bad()]
 		if p.Open == policy.Unknown {
 			word = "unclear"
 		}
-		honest.Add(p.Probe.Name, word, simulate.Deciding(p.Statement, p.Step), p.Probe.Note)
+		honest.Add(p.Probe.Name, word, simulate.Deciding(p.Statement, p.Step), note(p))
 	}
 	if err := printAndPart(env, around); err != nil {
 		return err
 	}
 	return honest.Print()
 }
+
+// note is what is to be known of a passage: AWS's own answer before what its documents leave open.
+func note(p simulate.Passage) string { return cmp.Or(p.Asked, p.Probe.Note) }
 
 func tallyLine(f *simulated) string {
 	t := f.tally
@@ -196,7 +200,7 @@ func writeSimulatedJSON(env *command.Env, f *simulated) error {
 			Example: g.Example.Name, EventID: g.Example.EventID})
 	}
 	for _, p := range f.passages {
-		one := passageJSON{p.Probe.Name, p.Open, p.Bad(), p.Statement, p.Step, p.Probe.Note}
+		one := passageJSON{p.Probe.Name, p.Open, p.Bad(), p.Statement, p.Step, note(p)}
 		if p.Probe.Honest {
 			out.Honest = append(out.Honest, one)
 		} else {

@@ -62,6 +62,11 @@ names without the end of its ARN is tried by the ARN that the snapshot knows, el
   exempt   only an exemption of its principal (aws:PrincipalArn) saves it
   unbound  organization policies do not bind it: management account, service-linked role, AWS service
 
+With --conformance a way to the AWS managed key is as closed as AWS answered, and the note of what follows from that names the
+question. By doublelock-choice it is closed only where the question about that way (kms.choice) is answered so, and unclear
+otherwise. By doublelock-kms it is closed unless an answer (kms.layer, organizations.scp.kms-layer) says that it passes, and
+unclear where nobody asked about that way and another one passes.
+
 A trail is read like that of "doublelock replay". Requests are a JSON or YAML list of
   {name, principal, action, resource, account, context: {key: [values]}, unknownContext: [keys], tool, expected}
 where expected is one of the words above or "passes".
@@ -83,7 +88,7 @@ Bypasses that stay open are listed and do not change the exit code: some cannot 
 	f.StringArrayVar(&s.allow, "allow", nil, `denial that is meant: "PRINCIPAL" or "PRINCIPAL ACTION", * for any text, or @FILE with one a line; may be repeated`)
 	flags.Account(cmd, &s.management, "management", "management `ACCOUNT`, which the policies do not bind (default: the configuration's)")
 	f.StringVarP(&s.snapshot, "snapshot", "s", "", "snapshot `FILE`, to know what records leave out: the keys of aliases and secrets, the paths of roles")
-	f.StringVar(&s.report, "conformance", "", "report `FILE` of doublelock conformance: whether AWS tries its own key, on which doublelock-choice rests")
+	f.StringVar(&s.report, "conformance", "", "report `FILE` of doublelock conformance: what AWS answered of the ways to its own key, where that is denied, outranks what is assumed")
 	flags.Count(cmd, &s.attached, "attached", "policies of the kind that the target has already (default: the most of any target in the snapshot, else FullAWSAccess alone)")
 	f.BoolVar(&s.alone, "alone", false, "the candidates replace FullAWSAccess: what they do not allow is denied")
 	return cmd
@@ -171,7 +176,7 @@ func (s *simulation) prepare() (*simulate.Trial, *simulated, error) {
 		s.attached = cmp.Or(s.attached, mostAttached(access.Snapshot()))
 	}
 	if s.report != "" {
-		if options.Trials, err = s.trials(); err != nil {
+		if options.Answers, err = s.answers(); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -221,8 +226,23 @@ func (s *simulation) configured(config settings.Config) {
 	s.approvals = preventive.ApprovalsIn(config)
 }
 
-// trials are the answers of a report about the trial of the AWS managed key.
-func (s *simulation) trials() (t simulate.Trials, err error) {
+// asked says which question of doublelock conformance is about which way to the AWS managed key, where which layer is denied.
+var asked = []simulate.Answer{
+	{Layer: simulate.Trials, Way: simulate.ByName, Question: conformance.ChoiceNamed},
+	{Layer: simulate.Trials, Way: simulate.ByEmpty, Question: conformance.ChoiceEmpty},
+	{Layer: simulate.Trials, Way: simulate.ByReplica, Question: conformance.ChoiceReplica},
+	{Layer: simulate.Trials, Way: simulate.ByWrite, Question: conformance.ChoiceWrite},
+	{Layer: simulate.Uses, Way: simulate.ByDefault, Question: conformance.LayerCreate},
+	{Layer: simulate.Uses, Way: simulate.ByEmpty, Question: conformance.LayerEmpty},
+	{Layer: simulate.Uses, Way: simulate.ByEmpty, Question: conformance.LayerSCP},
+	{Layer: simulate.Uses, Way: simulate.ByReplica, Question: conformance.LayerReplica},
+}
+
+// documented reports whether AWS's documents say what a question asks, so that it counts as long as no answer says otherwise.
+func documented(a simulate.Answer) bool { return a.Layer == simulate.Uses || a.Way == simulate.ByWrite }
+
+// answers are those of a report.
+func (s *simulation) answers() (t []simulate.Answer, err error) {
 	text, err := input.Report(s.env, s.report, conformance.MaxReport)
 	if err != nil {
 		return t, err
@@ -241,11 +261,13 @@ func (s *simulation) trials() (t simulate.Trials, err error) {
 	if report.Partition != "" && partition != "" && report.Partition != partition {
 		return t, fmt.Errorf("%s: it is of %s, and the organization is in %s", s.report, output.Printable(string(report.Partition)), partition)
 	}
-	for question, to := range map[string]**bool{conformance.ChoiceNamed: &t.Named, conformance.ChoiceEmpty: &t.Empty, conformance.ChoiceReplica: &t.Replica, conformance.ChoiceWrite: &t.Write} {
-		if answer, answered := report.Answered(question, partition); answered {
-			tried := answer != conformance.Passes
-			*to = &tried
+	for _, a := range asked {
+		answer, why, said := report.Said(a.Question, partition)
+		if !said && documented(a) {
+			continue
 		}
+		a.Stops, a.Unclear = answer != conformance.Passes, string(why)
+		t = append(t, a)
 	}
 	return t, nil
 }

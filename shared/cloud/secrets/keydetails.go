@@ -1,6 +1,7 @@
 package secrets
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -16,7 +17,7 @@ import (
 
 // readDetails adds aliases and tags. What we may not read stays nil, which is not the same as having none.
 func readDetails(ctx context.Context, client *kms.Client, key *guard.Key) (err error) {
-	if key.Aliases, err = aliases(ctx, client, key.ID); err != nil && !errors.Is(err, guard.ErrDenied) {
+	if key.Aliases, key.AliasesSet, err = aliases(ctx, client, key.ID); err != nil && !errors.Is(err, guard.ErrDenied) {
 		return err
 	}
 	if key.Tags, err = keyTags(ctx, client, key.ID); err != nil && !errors.Is(err, guard.ErrDenied) {
@@ -25,19 +26,25 @@ func readDetails(ctx context.Context, client *kms.Client, key *guard.Key) (err e
 	return nil
 }
 
-func aliases(ctx context.Context, client *kms.Client, id string) ([]string, error) {
-	names := []string{}
+// aliases are the names of a key, and when each was given to it last.
+// Source: KMS API reference, AliasListEntry: LastUpdatedDate is when the alias was most recently associated with a KMS key.
+func aliases(ctx context.Context, client *kms.Client, id string) ([]string, map[string]time.Time, error) {
+	names, set := []string{}, map[string]time.Time{}
 	pages := kms.NewListAliasesPaginator(client, &kms.ListAliasesInput{KeyId: &id})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
-			return nil, session.Fail(err, "list aliases of %s", id)
+			return nil, nil, session.Fail(err, "list aliases of %s", id)
 		}
 		for _, a := range page.Aliases {
-			names = append(names, aws.ToString(a.AliasName))
+			name := aws.ToString(a.AliasName)
+			names = append(names, name)
+			if at := cmp.Or(a.LastUpdatedDate, a.CreationDate); at != nil {
+				set[name] = *at
+			}
 		}
 	}
-	return names, nil
+	return names, set, nil
 }
 
 func keyTags(ctx context.Context, client *kms.Client, id string) (map[string]string, error) {

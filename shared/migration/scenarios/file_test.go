@@ -30,8 +30,17 @@ type scenario struct {
 	Changer  []any             `yaml:"changer"` // what doublelock-change may do; none: everything but reading
 	Waived   string            `yaml:"waived"`  // why
 	Accepted []string          `yaml:"accepted"`
+	MustKeep migration.Keep    `yaml:"mustKeep"` // "" is the default
+	Always   []string          `yaml:"always"`   // patterns that keep access in every mode
+	Excused  []excuse          `yaml:"excused"`  // patterns that the configuration accepts
 	Expect   expectation       `yaml:"expect"`
 	Drive    drive             `yaml:"drive"`
+}
+
+type excuse struct {
+	Principals string `yaml:"principals"`
+	By         string `yaml:"by"`
+	Reason     string `yaml:"reason"`
 }
 
 // keyOf is a customer managed key.
@@ -63,7 +72,8 @@ type secretOf struct {
 	Replicas map[string]string `yaml:"replicas"` // key by Region, "" is the AWS managed one
 	Owner    string            `yaml:"owner"`    // AWS service
 	Deleted  bool              `yaml:"deleted"`
-	Moved    string            `yaml:"moved"` // key it was set to after the versions were written
+	Labels   []string          `yaml:"labels"` // of the owner's own, a version under each
+	Moved    string            `yaml:"moved"`  // key it was set to after the versions were written
 }
 
 // person reads, or may, and is expected to be able to.
@@ -79,6 +89,13 @@ type person struct {
 	Seen     bool              `yaml:"seen"`
 	Deleted  bool              `yaml:"deleted"`
 	Rotates  bool              `yaml:"rotates"`
+	Trust    string            `yaml:"trust"`   // who takes the role: "" services that run code, people, deployments, provider
+	Asks     string            `yaml:"asks"`    // label that it asks for when it reads
+	Writes   string            `yaml:"writes"`  // put, update: how it writes; seen writes before the plan
+	Wrote    *wrote            `yaml:"wrote"`   // the truth of that
+	Class    migration.Class   `yaml:"class"`   // of the plan; "" is not compared
+	Then     []any             `yaml:"then"`    // what it may do since it was seen
+	Until    string            `yaml:"until"`   // day on which its right on the key ends
 	Verdict  migration.Verdict `yaml:"verdict"` // "" is none of its readers
 	Fix      migration.FixKind `yaml:"fix"`
 	Reads    *reads            `yaml:"reads"`
@@ -90,6 +107,12 @@ type reads struct {
 	Rekeyed *bool `yaml:"rekeyed"`
 	Sealed  *bool `yaml:"sealed"`
 	Gone    *bool `yaml:"gone"` // the key it came from
+}
+
+// wrote is what happens when it writes, before the re-key and after.
+type wrote struct {
+	Now     bool `yaml:"now"`
+	Rekeyed bool `yaml:"rekeyed"`
 }
 
 type expectation struct {
@@ -175,6 +198,9 @@ func (s *scenario) check() error {
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Readers)) {
 		r := s.Readers[name].Reads
+		if of := s.Readers[name]; (of.Writes == "") != (of.Wrote == nil) {
+			return fmt.Errorf("readers.%s: writes and wrote belong together", name)
+		}
 		if r == nil || r.Now == nil || r.Rekeyed == nil || r.Sealed == nil || r.Gone == nil {
 			return fmt.Errorf("readers.%s.reads: say now, rekeyed, sealed and gone", name)
 		}
@@ -202,6 +228,8 @@ func statement(of any, account, region string, fill *strings.Replacer) (string, 
 		"read":         `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"arn:aws:secretsmanager:*:*:secret:shop/*"}`,
 		"decrypt":      `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*"}`,
 		"rotate":       `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecretVersionStage"],"Resource":"*"}`,
+		"write":        `{"Effect":"Allow","Action":["secretsmanager:PutSecretValue","secretsmanager:UpdateSecret"],"Resource":"*"}`,
+		"generate":     `{"Effect":"Allow","Action":"kms:GenerateDataKey","Resource":"*"}`,
 		"account":      `{"Effect":"Allow","Principal":{"AWS":` + root + `},"Action":"kms:*","Resource":"*"}`,
 		"service":      `{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:CallerAccount":"` + account + `",` + service + `}}}`,
 		"organization": `{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg",` + service + `}}}`,

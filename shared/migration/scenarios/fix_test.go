@@ -2,6 +2,7 @@ package scenarios_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -30,19 +31,25 @@ func TestTheFixesOfThePlanWork(t *testing.T) {
 			t.Parallel()
 			w := newTestbed(t, &s, localaws.Faults{})
 			w.settle()
+			first := w.plan()
 			now := w.everybody()
 			var mended []string
-			for name, r := range w.judged(w.plan()) {
+			for name, r := range w.judged(first) {
 				if r.Fix != nil && w.apply(name, r.Fix) {
 					mended = append(mended, name)
 				}
 			}
 			plan := w.plan()
 			judged := w.judged(plan)
+			for name, r := range w.Readers {
+				if r.Wrote != nil && slices.Contains(mended, name) {
+					r.Wrote.Rekeyed = true
+				}
+			}
 			happened := w.happen(plan, now)
 			for _, name := range mended {
 				fixed.Add(1)
-				if judged[name].Verdict != migration.Keeps || !happened[name].always() {
+				if judged[name].Verdict != migration.Keeps || !judged[name].Until.IsZero() || now[name] && !happened[name].always() {
 					t.Errorf("%s with the fix: %s, %+v: %s", name, judged[name].Verdict, happened[name], judged[name].Why)
 				}
 			}

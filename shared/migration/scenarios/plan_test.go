@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 func errorCode(err error) string {
@@ -66,9 +67,10 @@ func (w *testbed) sightings() []migration.Sighting {
 
 func (w *testbed) facts() migration.Facts {
 	w.Helper()
-	f := migration.Facts{Access: inventory.Prepare(w.snapshot()), Seen: w.sightings(), LookBack: 90, Functions: map[string]string{}, Accepted: w.Accepted, Rules: machineRules(),
+	f := migration.Facts{Access: inventory.Prepare(w.snapshot()), Seen: w.sightings(), LookBack: 90, Functions: map[string]string{}, Accepted: w.Accepted, Rules: w.rules(),
 		Now: *w.now, Approved: w.approved(),
 		Changer: func(account string) string { return "arn:aws:iam::" + account + ":role/doublelock-change" },
+		Tagger:  func(account string) string { return "arn:aws:iam::" + account + ":role/doublelock-tag" },
 		KeyFor: func(_, in string, _ map[string]string) string {
 			if in == region {
 				return w.key(w.Target)
@@ -85,6 +87,18 @@ func (w *testbed) facts() migration.Facts {
 	}
 	return f
 }
+
+// settings are those of the file, beside those that all files have.
+func (w *testbed) settings() settings.Runtime {
+	r := machineSettings
+	r.Migration.MustKeep, r.AlwaysKeep, r.Approved = string(w.MustKeep), w.Always, w.approved()
+	for _, e := range w.Excused {
+		r.Migration.Accepted = append(r.Migration.Accepted, settings.AcceptedReader(e))
+	}
+	return r
+}
+
+func (w *testbed) rules() migration.Rules { return migrations.Rules(w.settings()) }
 
 // approved are the keys that secrets may be under; the one they come from is none of them.
 func (w *testbed) approved() guard.Approved {
@@ -116,7 +130,7 @@ func outcomeOf(p migration.Plan) (outcome, string) {
 		return safe, ""
 	}
 	for _, r := range readersOf(item) {
-		if (r.Verdict == migration.Loses || r.Verdict == migration.Unknown) && !r.Accepted {
+		if (r.Verdict == migration.Loses || r.Verdict == migration.Unknown || !r.Until.IsZero()) && !r.Accepted && !r.Spared {
 			return unsafe, reason
 		}
 	}
@@ -219,7 +233,7 @@ func (w *testbed) carries(key string) bool {
 	s, err := secrets.New(w.client("plan")).Describe(w.Context(), w.ref())
 	must(w, err)
 	for _, v := range s.Versions {
-		opens := !v.Labelled()
+		opens := !guard.ReEncrypted(v.Stages)
 		for _, k := range v.Keys {
 			opens = opens || k.ARN == key
 		}

@@ -81,13 +81,22 @@ var changes = map[string]bool{"UpdateSecret": true, "RotateSecret": true, "Remov
 // settle is what happened before the plan: people read, some of them left, and keys changed state.
 func (w *testbed) settle() {
 	for _, name := range slices.Sorted(maps.Keys(w.Readers)) {
-		if w.Readers[name].Seen {
+		r := w.Readers[name]
+		if r.Seen && (r.Writes == "" || *r.Reads.Now) {
 			if got := w.read(name); got != "" {
 				w.Fatalf("%s is to be seen reading, and cannot: %s", name, got)
 			}
 		}
+		if r.Seen && r.Writes != "" {
+			if got := w.write(name); got != "" {
+				w.Fatalf("%s is to be seen writing, and cannot: %s", name, got)
+			}
+		}
 	}
 	for name, r := range w.Readers {
+		if r.Then != nil {
+			w.aws.AddRole(w.account(r.Account), name, trustOf[r.Trust], w.document(r.Then, w.account(r.Account)))
+		}
 		if r.Deleted {
 			client := iam.NewFromConfig(w.as(w.account(r.Account), "root", "us-east-1"))
 			must(w, ignore(client.DeleteRolePolicy(w.Context(), &iam.DeleteRolePolicyInput{RoleName: &name, PolicyName: aws.String("inline-1")})))
@@ -273,6 +282,9 @@ func (w *testbed) writeSecret(account string) {
 	for range versions {
 		w.put("not a real value")
 	}
+	for _, label := range s.Labels {
+		must(w, ignore(client.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String("labelled"), VersionStages: []string{label}})))
+	}
 	if s.Pending {
 		must(w, ignore(client.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String("not yet"), VersionStages: []string{"AWSPENDING"}})))
 	}
@@ -309,7 +321,7 @@ func (w *testbed) makeReader(name string, r person) {
 		if len(r.May) > 0 {
 			policies = append(policies, w.document(r.May, account))
 		}
-		w.aws.AddRole(account, name, trustOfWork, policies...)
+		w.aws.AddRole(account, name, trustOf[r.Trust], policies...)
 		for key, value := range r.Tags {
 			must(w, ignore(client.TagRole(w.Context(), &iam.TagRoleInput{RoleName: &name, Tags: iamTags(key, value)})))
 		}
@@ -337,6 +349,15 @@ func (w *testbed) makeReader(name string, r person) {
 // trustOfWork lets a service start sessions, without tags of their own.
 const trustOfWork = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":["ecs-tasks.amazonaws.com","lambda.amazonaws.com"]},"Action":"sts:AssumeRole"}]}`
 
+// trustOf is the trust policy of a role by who takes it.
+var trustOf = map[string]string{
+	"": trustOfWork, "people": trustOfSelf,
+	"tagging":     `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":["sts:AssumeRole","sts:TagSession"]}]}`,
+	"deployments": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"cloudformation.amazonaws.com"},"Action":"sts:AssumeRole"}]}`,
+	"provider": `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Federated":"arn:aws:iam::111122223333:oidc-provider/oidc.eks.eu-central-1.amazonaws.com/id/EXAMPLE"},` +
+		`"Action":"sts:AssumeRoleWithWebIdentity"}]}`,
+}
+
 // login are the credentials that somebody reads with: a user's, or those of a session, perhaps with a policy of its own.
 func (w *testbed) login(account, name string, r person) localaws.Credentials {
 	if r.Kind == "user" {
@@ -347,6 +368,11 @@ func (w *testbed) login(account, name string, r person) localaws.Credentials {
 	in := map[string]any{"RoleArn": readerARN(account, name, r), "RoleSessionName": "task-1"}
 	if len(r.Session) > 0 {
 		in["Policy"] = w.document(r.Session, account)
+	}
+	if r.Trust != "" {
+		c, err := w.aws.Principal(account, "role/"+name+"/task-1")
+		must(w, err)
+		return c
 	}
 	out, err := w.aws.As("ecs-tasks.amazonaws.com", account, region, "sts", "AssumeRole", in)
 	must(w, err)
@@ -414,11 +440,50 @@ func (w *testbed) read(name string) string {
 		in = region
 	}
 	arn = strings.Replace(arn, ":"+region+":", ":"+in+":", 1)
-	out, err := secretsmanager.NewFromConfig(w.config(w.logins[name], in)).GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn})
+	out, err := secretsmanager.NewFromConfig(w.config(w.logins[name], in)).GetSecretValue(w.Context(), &secretsmanager.GetSecretValueInput{SecretId: &arn, VersionStage: label(r.Asks)})
 	if err == nil && aws.ToString(out.SecretString) == "" {
 		return "no value"
 	}
 	return errorCode(err)
+}
+
+func label(of string) *string {
+	if of == "" {
+		return nil
+	}
+	return &of
+}
+
+// write is the error code of what somebody gets who writes a new version, "" for success.
+func (w *testbed) write(name string) string {
+	client := secretsmanager.NewFromConfig(w.config(w.logins[name], region))
+	var err error
+	if w.Readers[name].Writes == "update" {
+		_, err = client.UpdateSecret(w.Context(), &secretsmanager.UpdateSecretInput{SecretId: &w.secret, SecretString: aws.String("updated")})
+	} else {
+		_, err = client.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String("put")})
+	}
+	return errorCode(err)
+}
+
+// writers are who writes, and whether they can.
+func (w *testbed) writers() map[string]bool {
+	out := map[string]bool{}
+	for name, r := range w.Readers {
+		if r.Writes != "" {
+			out[name] = w.write(name) == ""
+		}
+	}
+	return out
+}
+
+// busy are those that read between two visits: people who were never seen do not.
+func (w *testbed) busy() {
+	for name, r := range w.Readers {
+		if r.Seen || r.Trust == "" || r.Trust == "provider" {
+			w.read(name)
+		}
+	}
 }
 
 func (w *testbed) everybody() map[string]bool {

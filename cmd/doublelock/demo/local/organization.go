@@ -169,8 +169,8 @@ func (w *Organization) found() {
 	w.AWS.AddAccount(openOU, Search, "search")
 	w.AWS.AddAccount(openOU, Payments, "payments")
 	w.AWS.AddAccount(openOU, Sandbox, "sandbox")
-	w.AWS.AddRole(Payments, "reports", noTrust, w.mayRead("payments/settlement-*"))
-	w.AWS.AddRole(Payments, "app-batch", noTrust, w.mayRead("payments/batch-*"))
+	w.AWS.AddRole(Payments, "reports", workTrust, w.mayRead("payments/settlement-*"))
+	w.AWS.AddRole(Payments, "app-batch", workTrust, w.mayRead("payments/batch-*"))
 	w.AWS.AddRole(Search, "intern", noTrust)
 }
 
@@ -362,6 +362,7 @@ func (w *Organization) LockStates(ctx context.Context) (map[guard.LockState]int,
 }
 
 const (
+	workTrust     = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 	noTrust       = `{"Version":"2012-10-17","Statement":[]}`
 	mayNotUseKeys = `{"Version":"2012-10-17","Statement":[{"Sid":"NoCustomerKeys","Effect":"Deny","Action":"kms:Decrypt","Resource":"*",
 		"Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/doublelock/secrets"}}}]}`
@@ -369,7 +370,7 @@ const (
 
 // DenyKey takes the CMK from a role, as somebody tidying up IAM might.
 func (w *Organization) DenyKey(account, role string) {
-	w.AWS.AddRole(account, role, noTrust, w.mayRead("payments/batch-*"), mayNotUseKeys)
+	w.AWS.AddRole(account, role, workTrust, w.mayRead("payments/batch-*"), mayNotUseKeys)
 }
 
 // mayRead is a policy that lets a role of the payments account read its secrets of a name.

@@ -47,7 +47,7 @@ func (p Parts) Open() *fleet.Migrations {
 	modes := accounts.Modes(p.Cloud, p.Runtime, &fleet.Changes{Bookmarks: records, Now: p.Now}, p.Now)
 	approval := accounts.KeptApproval(p.Cloud, records.Documents(fleet.OriginKind), modes, p.Runtime, p.Cloud.Options().ManagementAccount, p.Now)
 	approval.Afresh = true
-	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Rules: Rules(p.Runtime), Changer: settings.RoleChange, Approved: p.Runtime.Approved, Approval: approval}
+	preflight := &fleet.Preflight{Snapshots: taken, Secrets: besideSecrets{p.Cloud}, Trail: reads, Accepted: p.Accepted, Rules: Rules(p.Runtime), Changer: settings.RoleChange, Tagger: settings.RoleTag, Approved: p.Runtime.Approved, Approval: approval}
 	if p.Log == nil {
 		p.Log = slog.New(slog.DiscardHandler)
 	}
