@@ -36,6 +36,9 @@ type Placed struct {
 	Targets []string `json:"targets"` // ids of roots, OUs and accounts
 }
 
+// Identity is the wave and its targets.
+func (p Placed) Identity() string { return string(p.Wave) + "|" + strings.Join(p.Targets, ",") }
+
 // WaveOf is the wave of a secret in an account with a path of root and OUs. Where waves are configured the account decides, by the
 // target that is next to it, and is last where none is; tags, which the secret's owner may write, only move it to a later
 // wave. Where none are, tags place it. Their names are read in any case.
