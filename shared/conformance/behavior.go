@@ -178,7 +178,7 @@ func (f Followed) Judge(results []Result) []Result {
 		asked[r.Question], r.Reported = true, reported[r.Question]
 		why, left := reasons[r.Question]
 		switch {
-		case r.Reported == "" || r.Reported == r.Answer:
+		case r.Reported == "" || r.Reported == r.Answer && why != UnknownVerdict: // of which nobody here can say what it means
 		case left:
 			r.Verdict, r.Reason, r.Detail = NotFollowed, why, ""
 		case r.Answer != "", slices.Contains([]Reason{Unexpected, Refusal, NotPermitted, NotShown, NotEvaluated}, r.Reason):
