@@ -325,7 +325,7 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 			continue
 		}
 		if state.Account != own.Account() || state.Endpoint != c.Options().Endpoint {
-			env.Note("%s is of another account and stays", file)
+			env.Note("%s is of account %s at %s and stays; this removes what is of account %s at %s", file, state.Account, cmp.Or(state.Endpoint, conformance.AWS), own.Account(), cmp.Or(c.Options().Endpoint, conformance.AWS))
 			continue
 		}
 		there := *o
