@@ -52,6 +52,11 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: closedKey})
 	}
 	none := `{"Version":"2012-10-17","Statement":[]}`
+	writing := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:PutSecretValue","secretsmanager:UpdateSecret"],"Resource":"*"}]}`
+	otherApp, appUser, etlWithID := principal("app", none), principal("app", none), elsewhere(may(true))
+	otherApp.ARN, otherApp.Account = "arn:aws:iam::"+data+":role/app", data
+	appUser.ARN, appUser.Kind, appUser.UniqueID = "arn:aws:iam::"+shop+":user/app", inventory.User, "AIDAAPP"
+	etlWithID.UniqueID = "AROAETL"
 	onlyDecrypt := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}]}`
 	for sentence, c := range map[string]struct {
 		readers  []inventory.Principal
@@ -74,6 +79,23 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		"seen at secrets of the same name": {[]inventory.Principal{principal("app", may(true))}, nil, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting("db", "app", other, shop, last), sighting("db", "app", region, data, last), sighting("db2", "app", region, shop, last)}
 		}, []string{"app keeps allowed 0"}, nil},
+		"seen by an ARN without its path": {[]inventory.Principal{otherApp, appUser, principal("team/app", may(true))}, nil, func(q *migration.Question) {
+			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
+		}, []string{"team/app keeps allowed,seen 2"}, nil},
+		"seen by an ARN that nobody has": {[]inventory.Principal{otherApp, appUser}, nil, func(q *migration.Question) {
+			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
+		}, []string{"app cannot seen 2"}, nil},
+		"seen by its account and id": {[]inventory.Principal{appUser, etlWithID}, func(s *inventory.Snapshot) { s.Secrets[0].Policy = sharing }, func(q *migration.Question) {
+			q.Seen = []migration.Sighting{{Secret: arn("db"), Principal: data + "/AROAETL", Account: shop, Region: region, Last: last, Count: 2}}
+		}, []string{etl + " unknown cross-account,seen 2"}, []string{etl + " may lose access: it reads, last at "}},
+		"seen by an id that nobody has": {[]inventory.Principal{appUser, etlWithID}, nil, func(q *migration.Question) {
+			q.Seen = []migration.Sighting{{Secret: arn("db"), Principal: data + "/AROAXXX", Account: shop, Region: region, Last: last, Count: 2}}
+		}, []string{data + "/AROAXXX unknown seen 2"}, []string{data + "/AROAXXX may lose access: CloudTrail names no more of it than its account and its id"}},
+		"who may write, and not under the new key": {[]inventory.Principal{principal("writer", writing), principal("app", may(true))}, nil, nil,
+			[]string{"app keeps allowed 0", "writer loses writes 0"}, []string{role("writer") + " would lose access: it writes, which takes kms:GenerateDataKey from the re-key on"}},
+		"who may write, in a copy": {[]inventory.Principal{principal("writer", writing)}, nil, func(q *migration.Question) { q.Replica = true }, nil, nil},
+		"who may write, and changes the secret": {[]inventory.Principal{principal("writer", writing), principal("zzz", writing)}, nil, func(q *migration.Question) { q.Changer = role("writer") }, []string{"zzz loses writes 0"},
+			[]string{role("zzz") + " would lose access: it writes", "the role writer lacks kms:Decrypt", "the role writer lacks kms:Encrypt", "the role writer lacks kms:GenerateDataKey"}},
 		"seen, and may not any more": {[]inventory.Principal{principal("app", none)}, nil, func(q *migration.Question) {
 			q.Seen = []migration.Sighting{sighting(arn("db"), "app", region, shop, last)}
 		}, []string{"app unknown seen 2"}, []string{role("app") + " may lose access: it reads, last at "}},
@@ -173,6 +195,39 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Which right a use takes is said of whoever does more than read the current version.
+func TestWhatAUserWouldLoseSaysWhichUseTakesWhichRight(t *testing.T) {
+	rotated := org(principal("rotator", strings.Replace(may(true), `,"kms:GenerateDataKey"`, "", 1)))
+	rotated.Secrets[0].Facts.RotationEnabled, rotated.Secrets[0].Facts.RotationRoleARN = true, role("rotator")
+	for want, s := range map[string]inventory.Snapshot{
+		role("app") + " would lose access": org(principal("app", may(false))),
+		role("rotator") + " would lose access: it rotates, which takes kms:Decrypt and kms:GenerateDataKey from the re-key on": rotated,
+	} {
+		if found := assess(t, s, nil); len(found.Problems) != 1 || found.Problems[0] != want {
+			t.Errorf("%q, want %q", found.Problems, want)
+		}
+	}
+}
+
+// Each version that somebody reads is a use of its own, and is counted as often as it was seen.
+func TestUsesOfOneVersionAreCountedTogether(t *testing.T) {
+	of := func(version string) migration.Sighting {
+		s := seen("app")
+		s.Version = version
+		return s
+	}
+	found := assess(t, org(principal("app", may(true))), func(q *migration.Question) {
+		q.Seen = []migration.Sighting{of("AWSPREVIOUS"), of(""), of("AWSPREVIOUS")}
+	})
+	got := map[string]int{}
+	for _, u := range found.Readers[0].Uses {
+		got[u.Version] += u.Seen
+	}
+	if diff := cmp.Diff(map[string]int{"": 9, "AWSPREVIOUS": 18}, got); diff != "" || len(found.Readers[0].Uses) != 2 || found.Readers[0].Reads != 27 {
+		t.Errorf("%d uses (-want +got):\n%s", len(found.Readers[0].Uses), diff)
 	}
 }
 

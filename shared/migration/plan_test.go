@@ -369,3 +369,43 @@ func FuzzLoadPlan(f *testing.F) {
 		}
 	})
 }
+
+// The users of a plan are counted by why they count as users, and by what becomes of each: a principal of two secrets once, by its worst.
+func TestThePlanCountsUsersByClassAndByWhatBecomesOfThem(t *testing.T) {
+	none, human := `{"Version":"2012-10-17","Statement":[]}`, func(name, policy string) inventory.Principal {
+		p := principal(name, policy)
+		p.Trust = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + shop + `:root"},"Action":"sts:AssumeRole"}]}`
+		return p
+	}
+	user := principal("", may(true))
+	user.ARN, user.Kind, user.Trust = "arn:aws:iam::"+shop+":user/backup", inventory.User, ""
+	s := org(principal("app", may(true)), principal("old-app", may(false)), human("dev", may(false)), human("glass", may(false)), human("seen", may(true)), human("gone", none), user)
+	second := secret("db2", cmk("old", region))
+	s.Secrets = append(s.Secrets, inventory.Secret{Facts: second})
+	s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: delegated})
+	f := facts(s)
+	f.Seen = []migration.Sighting{seen("seen"), seen("gone")}
+	f.Rules.MustKeep, f.Rules.AlwaysKeep = migration.KeepWorkloads, []string{role("glass")}
+	f.Rules.Accepted = []migration.Accept{{Principals: role("*"), By: "ciso", Reason: "they go"}}
+	words := func() (all []string) {
+		t.Helper()
+		for _, of := range planOf(t, f).Users {
+			all = append(all, of.String())
+		}
+		return all
+	}
+	want := []string{"named 1 lose", "seen 1 keep, 1 unknown (1 accepted, 0 need not keep access)", "user 1 keep", "workload 1 keep, 1 lose (1 accepted, 0 need not keep access)", "could 1 lose (1 accepted, 0 need not keep access)"}
+	if diff := cmp.Diff(want, words()); diff != "" {
+		t.Errorf("all are accepted (-want +got):\n%s", diff)
+	}
+	f.Rules.Accepted[0].Principals = role("old-*")
+	want[1], want[4] = "seen 1 keep, 1 unknown", "could 1 lose (0 accepted, 1 need not keep access)"
+	if diff := cmp.Diff(want, words()); diff != "" {
+		t.Errorf("one is accepted (-want +got):\n%s", diff)
+	}
+	f.Accepted = []string{role("glass")}
+	want[0] = "named 1 lose (1 accepted, 0 need not keep access)"
+	if diff := cmp.Diff(want, words()); diff != "" {
+		t.Errorf("who is named is accepted by name alone (-want +got):\n%s", diff)
+	}
+}
