@@ -74,7 +74,7 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 	if was.goingBack() || was.Phase == RolledBack && was.Plan == plan { // which somebody asked for, and comes first
 		return was, was, nil
 	}
-	if was.Revision > 0 && !was.Phase.Resting() && !(was.Phase == Sealed && was.Target != i.Target) && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
+	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Sealed || was.Target == i.Target) && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
 		fresh = was
 		fresh.Rules = &rules
 	} else {

@@ -166,14 +166,14 @@ func (v *visit) proven(ctx context.Context, r Refused, s guard.Secret, unseen er
 	case unseen != nil && waits && v.needsLook(r):
 		return r.By, false, fmt.Errorf("%w: %w", ErrKept, unseen)
 	case unseen != nil:
-		return r.By, false, nil
+		return r.By, false, nil //nolint:nilerr // people are notified of it as unknown
 	}
 	lock, err := v.Preflight.Refusing(ctx, s, r.Principal)
 	switch {
 	case err != nil && waits:
 		return r.By, false, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
 	case err != nil || lock == LockUnknown:
-		return r.By, false, nil
+		return r.By, false, nil //nolint:nilerr // as above
 	}
 	return lock, true, nil
 }
