@@ -48,7 +48,7 @@ func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) st
 	if !r.manageable(&changed, d) {
 		return "after the change nobody could manage the key; name first who is to"
 	}
-	return r.losers(k, &changed)
+	return r.moved(k, &changed)
 }
 
 // usersLost says who was seen using the key and may lose it by the changed policy, whatever their own policies allow; "" when nobody.
@@ -223,35 +223,52 @@ func (r *review) unmanageable(k *inventory.Key, d *policy.Document) {
 		Fix: "a person has to decide who is to manage the key; as nobody may change its policy, ask AWS Support"})
 }
 
-// losers says who would no longer open a secret under the key, "" when nobody would.
-func (r *review) losers(k, changed *inventory.Key) string {
+// moved says who would no longer open a secret under the key, or would get the key who does not have it for that secret today; "" when
+// nobody would. The key lock counts alone for those who would gain: somebody may give them the other one. A key without secrets is asked
+// for one that is not there.
+func (r *review) moved(k, changed *inventory.Key) string {
+	today, access := r.access, r.with(changed)
 	secrets := r.under[k.Facts.ARN]
 	if len(secrets) == 0 {
-		return ""
+		example := inventory.Secret{Facts: guard.Secret{ARN: arn.Of(k.Facts.ARN).Partition.New("secretsmanager", k.Facts.Region, k.Facts.Account, "secret:example-AbCdEf").String(),
+			Name: "example", Account: k.Facts.Account, Region: k.Facts.Region, KeyID: k.Facts.ARN, Key: k.Facts,
+			Versions: []guard.Version{{ID: "example", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{k.Facts}}}}}
+		secrets = []*inventory.Secret{&example}
+		today, access = r.with(k, example), r.with(changed, example)
 	}
-	part := *r.snapshot
-	part.Keys = slices.Clone(part.Keys)
-	for i := range part.Keys {
-		if part.Keys[i].Facts.ARN == k.Facts.ARN {
-			part.Keys[i] = *changed
-		}
-	}
-	access := inventory.Prepare(part)
 	for _, s := range secrets[:min(len(secrets), mostNamed)] {
-		before, _, err := r.access.Readers(s.Facts.ARN)
+		before, _, err := today.Readers(s.Facts.ARN)
 		after, _, err2 := access.Readers(s.Facts.ARN)
 		if err != nil || err2 != nil {
 			return "who reads " + s.Facts.Name + " cannot be said"
 		}
-		answers := map[string]policy.Answer{}
+		was, is := map[string]inventory.Reader{}, map[string]inventory.Reader{}
+		for _, reader := range before {
+			was[reader.Principal] = reader
+		}
 		for _, reader := range after {
-			answers[reader.Principal] = reader.Answer
+			is[reader.Principal] = reader
+			if had := was[reader.Principal].KeyLock.Answer; worse(had, reader.KeyLock.Answer) != worse(had, had) {
+				return fmt.Sprintf("%s would get the key of %s, and does not certainly have it today", reader.Principal, s.Facts.Name)
+			}
 		}
 		for _, reader := range before {
-			if reader.Answer == policy.Allowed && answers[reader.Principal] != policy.Allowed {
+			if reader.Answer == policy.Allowed && is[reader.Principal].Answer != policy.Allowed {
 				return fmt.Sprintf("%s would lose %s", reader.Principal, s.Facts.Name)
 			}
 		}
 	}
 	return ""
+}
+
+// with is the snapshot with a key as it is given, and with more secrets.
+func (r *review) with(k *inventory.Key, more ...inventory.Secret) *inventory.Access {
+	part := *r.snapshot
+	part.Keys, part.Secrets = slices.Clone(part.Keys), append(slices.Clone(part.Secrets), more...)
+	for i := range part.Keys {
+		if part.Keys[i].Facts.ARN == k.Facts.ARN {
+			part.Keys[i] = *k
+		}
+	}
+	return inventory.Prepare(part)
 }

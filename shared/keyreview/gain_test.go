@@ -1,0 +1,141 @@
+package keyreview_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const handsOver = `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`
+
+// role is one of the key's account with one statement of its own.
+func role(name, statement string) inventory.Principal {
+	return inventory.Principal{ARN: "arn:aws:iam::111122223333:role/" + name, Kind: inventory.Role, Account: own, Inline: map[string]string{"p": document(statement)}}
+}
+
+func TestNoProposedPolicyOpensASecretToSomebodyWhoHadNoRightToTheKey(t *testing.T) {
+	const read, both = `"Action":"secretsmanager:GetSecretValue","Resource":"*"`, `"Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"`
+	noKMS, admin := role("nokms", `{"Effect":"Allow",`+read+`}`), role("Admin", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+	var many []inventory.Principal
+	for i := range 60 {
+		many = append(many, role(fmt.Sprintf("reader%d", i), `{"Effect":"Allow",`+both+`}`))
+	}
+	unread := role("unread", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+	unread.Boundary = "arn:aws:iam::111122223333:policy/not-collected"
+	here := `"Condition":{"StringEquals":{"kms:EncryptionContext:SecretARN":"` + secret("db", "app").Facts.ARN + `"}}`
+	for name, test := range map[string]struct {
+		policy     string
+		principals []inventory.Principal
+	}{
+		"a reader by a condition":    {document(handsOver), []inventory.Principal{admin, role("app", `{"Effect":"Allow",`+both+`,"Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`)}},
+		"nobody reads":               {document(handsOver), []inventory.Principal{role("manager", `{"Effect":"Allow","Action":"kms:PutKeyPolicy","Resource":"*"}`)}},
+		"too many to be named":       {document(handsOver), many},
+		"a boundary was not read":    {document(handsOver), []inventory.Principal{admin, unread}},
+		"two who are named":          {document(handsOver), []inventory.Principal{admin, role("app", `{"Effect":"Allow",`+both+`}`)}},
+		"the key for one secret":     {document(handsOver), []inventory.Principal{role("one", `{"Effect":"Allow",`+read+`},{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*",`+here+`}`)}},
+		"a statement for decrypting": {document(strings.Replace(handsOver, "kms:*", "kms:Decrypt", 1), `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Admin"},"Action":"kms:PutKeyPolicy","Resource":"*"}`), []inventory.Principal{admin}},
+		"everybody through another service": {document(handsOver, `{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:ViaService":"rds.eu-central-1.amazonaws.com"}}}`),
+			[]inventory.Principal{admin}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = test.policy
+			s := snapshot(k, secret("db", "app"), secret("other", "app"))
+			s.Principals = append(test.principals, noKMS)
+			before := inventory.Prepare(s)
+			proposed := 0
+			for _, f := range keyreview.Review(before, standard(), now) {
+				if f.After == "" {
+					continue
+				}
+				proposed++
+				changed := s
+				fixed := k
+				fixed.Policy = f.After
+				changed.Keys = []inventory.Key{fixed}
+				after := inventory.Prepare(changed)
+				for _, p := range s.Principals {
+					for _, secret := range s.Secrets {
+						was, err := before.Explain(p.ARN, secret.Facts.ARN)
+						is, err2 := after.Explain(p.ARN, secret.Facts.ARN)
+						if err != nil || err2 != nil {
+							t.Fatal(err, err2)
+						}
+						if is.Answer == policy.Allowed && was.Answer != policy.Allowed || is.Answer == policy.Unknown && was.Answer != policy.Unknown && was.Answer != policy.Allowed {
+							t.Errorf("%s: %s opens %s after, %s before:\n%s", f.Control.ID, p.ARN, secret.Facts.Name, was.Answer, f.After)
+						}
+					}
+				}
+				if name == "a statement for decrypting" && strings.Count(f.After, "kms:PutKeyPolicy") > 1 {
+					t.Errorf("whoever IAM lets may change the key policy, which nobody but Admin could: %s", f.After)
+				}
+			}
+			if proposed == 0 && name != "everybody through another service" {
+				t.Error("no policy is proposed, though one is proved")
+			}
+		})
+	}
+}
+
+func TestAKeyWithoutSecretsIsNotOpenedByItsFix(t *testing.T) {
+	k := fine()
+	k.Policy = document(handsOver)
+	s := snapshot(k)
+	s.Principals = []inventory.Principal{role("nokms", `{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}`)}
+	for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
+		if f.Control.ID != guard.KeyOnlyDelegate || f.After == "" {
+			t.Fatalf("%s: %s; %s", f.Control.ID, f.Detail, f.Fix)
+		}
+		fixed := k
+		fixed.Policy = f.After
+		later := snapshot(fixed, secret("db", "app"))
+		later.Principals = s.Principals
+		reader, err := inventory.Prepare(later).Explain(s.Principals[0].ARN, later.Secrets[0].Facts.ARN)
+		if err != nil || reader.Answer == policy.Allowed || reader.Answer == policy.Unknown {
+			t.Errorf("whoever has no right to the key opens what will be under it: %s %v\n%s", reader.Answer, err, f.After)
+		}
+	}
+}
+
+// What only perhaps keeps people out does not keep them out.
+func TestWhatOnlyPerhapsKeepsIAMOutIsUnknown(t *testing.T) {
+	deny := func(condition string) string {
+		return document(handsOver, `{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":`+condition+`}`)
+	}
+	for name, test := range map[string]struct {
+		policy string
+		want   string
+	}{
+		"a date":                     {deny(`{"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}`), "unknown"},
+		"a user agent":               {deny(`{"StringLike":{"aws:UserAgent":"*evil*"}}`), "unknown"},
+		"an address":                 {deny(`{"NotIpAddress":{"aws:SourceIp":"0.0.0.0/0"}}`), "unknown"},
+		"MFA":                        {deny(`{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`), "unknown"},
+		"a version of TLS":           {deny(`{"NumericLessThan":{"kms:TlsVersion":"1.2"}}`), "unknown"},
+		"a key that nobody knows":    {deny(`{"StringEquals":{"aws:NewNextYear":"x"}}`), "unknown"},
+		"everybody but the account":  {document(handsOver, `{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`), "unknown"},
+		"an Allow that asks for MFA": {document(strings.Replace(handsOver, `"Resource":"*"`, `"Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, 1)), "unknown"},
+		"an Allow that asks for a tag": {document(strings.Replace(handsOver, `"Resource":"*"`, `"Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/a":"b"}}`, 1)),
+			"unknown"},
+		"a Deny without Secrets Manager": {deny(`{"StringNotEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}`), ""},
+		"nothing":                        {document(handsOver), "fail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = test.policy
+			got := ""
+			for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now) {
+				if f.Control.ID == guard.KeyOnlyDelegate {
+					got += string(f.Outcome)
+				}
+			}
+			if got != test.want {
+				t.Errorf("DL.KEY.7 says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
