@@ -139,3 +139,53 @@ func TestWhatOnlyPerhapsKeepsIAMOutIsUnknown(t *testing.T) {
 		})
 	}
 }
+
+// Who manages a key is somebody who is there and is no service, or it is not known.
+func TestWhoManagesAKeyIsThereAndNoService(t *testing.T) {
+	const use = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:Decrypt","Resource":"*"}`
+	names := func(who string) string {
+		return document(use, `{"Effect":"Allow","Principal":{"AWS":"arn:aws:`+who+`"},"Action":"kms:PutKeyPolicy","Resource":"*"}`)
+	}
+	unless := func(condition string) string {
+		return document(use, handsOver, `{"Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Resource":"*","Condition":`+condition+`}`)
+	}
+	const linked = "iam::111122223333:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS"
+	for name, test := range map[string]struct {
+		policy string
+		unread bool
+		want   string // outcome and the words that say why
+	}{
+		"a role that is there":                         {policy: names("iam::111122223333:role/admin")},
+		"a session of it":                              {policy: names("sts::111122223333:assumed-role/admin/ann")},
+		"a role that nobody made":                      {names("iam::111122223333:role/ghost"), false, "fail nobody of account"},
+		"a session of one that nobody made":            {names("sts::111122223333:assumed-role/ghost/ann"), false, "fail nobody of account"},
+		"one of an account that was not read":          {names("iam::111122223333:role/ghost"), true, "unknown not all principals of the account were read: access denied"},
+		"a service-linked role":                        {names(linked), false, "fail nobody of account"},
+		"the account, unless a date is past":           {unless(`{"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}`), false, "unknown depends on the request"},
+		"the account, unless a new key has a value":    {unless(`{"StringNotEquals":{"aws:NewNextYear":"x"}}`), false, "unknown depends on the request"},
+		"the account, unless somebody has one address": {unless(`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`), false, "unknown depends on the request"},
+		"the account, but for all who are no admin":    {policy: unless(`{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/admin"}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = test.policy
+			s := snapshot(k)
+			slr := role("x", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+			slr.ARN = "arn:aws:" + linked
+			s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`), slr)
+			if test.unread {
+				s.Unread = append(s.Unread, inventory.Unread{Account: own, Part: inventory.PartPrincipals, Why: "access denied"})
+			}
+			got := ""
+			for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
+				if strings.Contains(f.Detail, "can manage it") {
+					got += string(f.Outcome) + " " + f.Detail
+				}
+			}
+			outcome, why, _ := strings.Cut(test.want, " ")
+			if !strings.HasPrefix(got, outcome) || !strings.Contains(got, why) || (got == "") != (test.want == "") {
+				t.Errorf("it says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
