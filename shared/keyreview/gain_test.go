@@ -189,3 +189,39 @@ func TestWhoManagesAKeyIsThereAndNoService(t *testing.T) {
 		})
 	}
 }
+
+// KMS takes RevokeGrant and ListGrants from other accounts, and what decides about a key from its own alone; who may retire a grant is in the grant.
+func TestWhoMayGetAtGrantsFromOutside(t *testing.T) {
+	statement := func(principal, action, condition string) string {
+		return document(manageOnly, `{"Sid":"S","Effect":"Allow","Principal":`+principal+`,"Action":`+action+`,"Resource":"*","Condition":{`+condition+`}}`)
+	}
+	const foreign = `{"AWS":"arn:aws:iam::999988887777:root"}`
+	for name, test := range map[string]struct {
+		policy string
+		want   string // outcome and words; "" for no finding
+	}{
+		"everybody may revoke":         {statement(`"*"`, `"kms:RevokeGrant"`, ""), "fail anybody in any AWS account may revoke its grants"},
+		"everybody may list":           {statement(`"*"`, `"kms:ListGrants"`, ""), "fail anybody in any AWS account may list its grants"},
+		"everybody from an address":    {statement(`"*"`, `"kms:RevokeGrant"`, `"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`), "unknown may revoke its grants"},
+		"everybody of the account may": {statement(`"*"`, `"kms:RevokeGrant"`, `"StringEquals":{"kms:CallerAccount":"111122223333"}`), "fail every principal of the account may revoke its grants"},
+		"a foreign account may revoke": {statement(foreign, `"kms:RevokeGrant"`, ""), "fail it lets in account 999988887777, not approved"},
+		"a foreign account may disable": {statement(foreign, `"kms:DisableKey"`, ""),
+			"fail it names account 999988887777, not approved, for what KMS takes from those of the key's account alone"},
+		"a foreign organization may disable": {statement(`"*"`, `"kms:DisableKey"`, `"StringEquals":{"aws:PrincipalOrgID":"o-partner"}`),
+			"fail it names organization o-partner, not yours, for what KMS takes from those of the key's account alone"},
+		"everybody of the account may list": {statement(`"*"`, `"kms:ListGrants"`, `"StringEquals":{"kms:CallerAccount":"111122223333"}`), ""},
+		"everybody may retire":              {statement(`"*"`, `"kms:RetireGrant"`, ""), ""},
+		"a role may revoke":                 {statement(`{"AWS":"arn:aws:iam::111122223333:role/app"}`, `["kms:RevokeGrant","kms:ListGrants"]`, ""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			for _, f := range opening(t, test.policy) {
+				got += string(f.Outcome) + " " + f.Detail
+			}
+			outcome, words, _ := strings.Cut(test.want, " ")
+			if (got == "") != (test.want == "") || !strings.HasPrefix(got, outcome) || !strings.Contains(got, words) {
+				t.Errorf("it says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
