@@ -173,11 +173,13 @@ func (q *inquiry) granting(bound bool) {
 	}
 }
 
+const revokes = " may revoke its grants, and services work by them"
+
 // othersGrants finds what lets people whom the policy does not name at the grants that are there, where nothing else is said of them.
 func (q *inquiry) othersGrants(decide string) {
 	outsider := roleOf(q.key, stranger)
 	outsider.OrganizationID = elsewhere
-	for _, way := range []struct{ action, says string }{{revoke, " may revoke its grants, and services work by them"}, {"kms:ListGrants", " may list its grants"}} {
+	for _, way := range []struct{ action, says string }{{revoke, revokes}, {"kms:ListGrants", " may list its grants"}} {
 		if !covers(q.key, q.statement, way.action) || len(q.named) > 0 {
 			continue
 		}
@@ -206,5 +208,5 @@ var deciding = []struct {
 	{[]string{putPolicy}, " may change the key policy"},
 	{[]string{"kms:ReplicateKey"}, " may replicate the key under another key policy"},
 	{[]string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"}, " may switch the key off or have it deleted"},
-	{[]string{revoke}, " may revoke its grants, and services work by them"},
+	{[]string{revoke}, revokes},
 }

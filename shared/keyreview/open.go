@@ -58,6 +58,9 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	if isRoot(s, k.Facts.Account) {
 		return // handing over to IAM is DL.KEY.7
 	}
+	if ofNoAccount(s) {
+		return
+	}
 	f := &fault{by: []policy.Statement{bare(s)}}
 	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(k, s, action) })
 	q := r.inquire(k, d, s, f)
@@ -90,6 +93,21 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 		found.Outcome = guard.Unknown
 	}
 	r.add(guard.KeyOpen, k, found)
+}
+
+// ofNoAccount reports whether a statement asks for the caller's account and names nothing that is one, such as the ARN of its root user: it
+// matches nobody.
+// Source: KMS Developer Guide, "kms:CallerAccount"; IAM User Guide, "aws:PrincipalAccount": twelve digits.
+func ofNoAccount(s policy.Statement) bool {
+	return slices.ContainsFunc(s.Conditions, func(c policy.Condition) bool {
+		switch strings.ToLower(c.Key) {
+		case "kms:calleraccount", "aws:principalaccount":
+			return slices.Contains([]string{"StringEquals", "StringLike", "StringEqualsIgnoreCase"}, c.Operator) && !slices.ContainsFunc(c.Values, func(v string) bool {
+				return isAccount(v) || strings.Contains(v, "$") || c.Operator == "StringLike" && strings.Trim(v, "0123456789*?") == ""
+			})
+		}
+		return false
+	})
 }
 
 func name(s policy.Statement, index int) string {
