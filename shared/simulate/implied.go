@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -126,7 +127,7 @@ func (t *Trial) usesOfKeys(call Call) []step {
 	}
 	u, secret := call.uses, arn.Of(call.Request.Resource)
 	region := cmp.Or(secret.Region, value(call.Request.Context, "aws:RequestedRegion"))
-	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
+	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account), call.At}
 	var out []step
 	current, way := t.current(call, at), u.way(call.Request.Action)
 	add := func(action string, k usedKey, version string, s step) {
@@ -180,6 +181,7 @@ func (t *Trial) usesOfKeys(call Call) []step {
 type location struct {
 	partition       arn.Partition
 	region, account string
+	when            time.Time
 }
 
 // usedKey is a key as policies see it.
@@ -221,7 +223,7 @@ func (t *Trial) resolve(named keyName, at location) usedKey {
 		k.aliases, k.all = []string{whole.Resource}, true
 		return k
 	case alias: // AWS gives its own keys no other alias, and nobody else may
-		k.own, k.aliases, k.arn = true, []string{whole.Resource}, t.options.Aliases[whole.String()]
+		k.own, k.aliases, k.arn = true, []string{whole.Resource}, t.keyBehind(whole.String(), at.when)
 	default:
 		k.arn = whole.String()
 	}
@@ -294,7 +296,9 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	case k.aws:
 		out.rcps = bindNot
 		r.Context["kms:KeyOrigin"], r.Context["kms:MultiRegion"], r.Context["kms:MultiRegionKeyType"] = []string{"AWS_KMS"}, []string{"false"}, []string{}
-		r.Resource = cmp.Or(k.arn, k.at.partition.New("kms", k.at.region, k.at.account, "key/aws-managed-key").String())
+		if r.Resource = k.arn; r.Resource == "" {
+			r.Resource, out.NoResource, out.manager = k.unnamed(), true, guard.ManagerAWS
+		}
 	case k.arn != "":
 		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.at.account)
 		switch {
@@ -304,7 +308,10 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 			out.rcps = mayBind
 		}
 	default:
-		r.Resource, out.NoResource = k.at.partition.New("kms", k.at.region, k.at.account, "key/"+unnamedKey).String(), true
+		r.Resource, out.NoResource = k.unnamed(), true
+		if k.own {
+			out.manager = guard.ManagerCustomer
+		}
 	}
 	switch {
 	case k.all:
@@ -316,6 +323,11 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	}
 	out.Request = r
 	return out
+}
+
+// unnamed is a pattern of a key of which only the place is known.
+func (k usedKey) unnamed() string {
+	return k.at.partition.New("kms", k.at.region, k.at.account, "key/*").String()
 }
 
 // ofTheSession are the condition keys that a service that calls on has from the caller's session.
