@@ -34,7 +34,8 @@ type uses struct {
 	replicas []replica
 	writes   certainty // a new value
 	reads    bool
-	rotates  bool // by a function, with a role of its own
+	asked    guard.Version // what it reads: an id, labels, neither for the current one
+	rotates  bool          // by a function, with a role of its own
 	version  string
 }
 
@@ -61,7 +62,7 @@ const (
 // usesOf reads what a record says. CloudTrail leaves values out: whether CreateSecret and UpdateSecret had one is not in it. What
 // a service creates for itself has one.
 func usesOf(action, resource string, request map[string]any) uses {
-	u := uses{version: text(request["clientRequestToken"])}
+	u := uses{version: text(request["clientRequestToken"]), asked: guard.Version{ID: text(request["versionId"]), Stages: texts(request["versionStage"])}}
 	if id, found := request["kmsKeyId"]; found && id != nil {
 		u.named = &keyName{id: text(id)}
 	}
@@ -88,8 +89,10 @@ func (u *uses) does(action, resource string) {
 		u.writes = maybe
 	case "PutSecretValue":
 		u.writes = surely
-	case "ReplicateSecretToRegions", "GetSecretValue", "BatchGetSecretValue":
+	case "GetSecretValue", "BatchGetSecretValue":
 		u.reads = true
+	case "ReplicateSecretToRegions":
+		u.reads, u.asked = true, guard.Version{Stages: []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"}}
 	case "RotateSecret":
 		u.rotates = true
 	default:
@@ -100,6 +103,7 @@ func (u *uses) does(action, resource string) {
 // step is one call to KMS within another.
 type step struct {
 	call   Call
+	others []Call // or one of these
 	unsure string // why it may not have been made; ""
 	asked  string // unsure, where that is what an answer of AWS says
 	anyKey string // why it is not known whether the key is AWS's or a customer's; "" where it is
@@ -160,7 +164,13 @@ func (t *Trial) usesOfKeys(call Call) []step {
 		add(generateDataKey, current, u.version, step{unsure: "whether the call had a value is not in its record", way: way})
 	}
 	if u.reads {
-		add(decryptWithKey, current, "", step{})
+		keys := t.opening(call, current)
+		var s step
+		for _, k := range keys[1:] {
+			s.others = append(s.others, t.use(call, decryptWithKey, k, u.asked.ID))
+			s.anyKey = "several keys may open what was read"
+		}
+		add(decryptWithKey, keys[0], u.asked.ID, s)
 	}
 	for _, r := range u.replicas {
 		there := at
@@ -254,10 +264,61 @@ func (t *Trial) current(call Call, at location) usedKey {
 		return k
 	}
 	found, another := t.secretOf(call)
+	if found != nil && another == "" && !call.At.IsZero() && call.At.Before(found.LastChangedAt.Truncate(time.Second)) {
+		another = "the secret was changed after the call: which key it had before is not known"
+	}
 	if k.another = another; found != nil && another == "" {
 		k.know(found.Key)
 	}
 	return k
+}
+
+// opening are the keys that may open the version which a call reads, of a secret that has the current key now. Not the key of a secret
+// opens a version, but those that the version is under; of several it is not documented which one is tried.
+// Source: Secrets Manager User Guide, "Secret encryption and decryption"; API Reference, SecretVersionsListEntry, KmsKeyIds.
+func (t *Trial) opening(call Call, current usedKey) []usedKey {
+	found, _ := t.secretOf(call)
+	switch {
+	case found == nil || call.uses.current != nil || !current.aws && current.arn == "":
+		return []usedKey{current}
+	case found.VersionsUnread:
+		return []usedKey{{at: current.at, another: "the secret's versions could not be read for the snapshot"}}
+	case len(found.Versions) == 0:
+		return []usedKey{current}
+	}
+	var out []usedKey
+	for _, v := range found.Versions {
+		if !asksFor(call.uses.asked, v) {
+			continue
+		}
+		if len(v.Keys) == 0 || !call.At.IsZero() && call.At.Before(v.CreatedAt.Truncate(time.Second)) {
+			return []usedKey{{at: current.at, another: "the snapshot does not say which key opened the version then"}}
+		}
+		for _, facts := range v.Keys {
+			if known, is := t.options.Keys[facts.ARN]; is {
+				facts = known
+			}
+			k := usedKey{at: current.at}
+			k.know(facts)
+			out = append(out, k)
+		}
+	}
+	if len(out) == 0 {
+		return []usedKey{{at: current.at, another: "the snapshot does not have the version that was asked for"}}
+	}
+	return out
+}
+
+// asksFor reports whether a read that asks for an id, or else for labels, may be of a version.
+func asksFor(asked, v guard.Version) bool {
+	if asked.ID != "" {
+		return asked.ID == v.ID
+	}
+	labels := asked.Stages
+	if len(labels) == 0 {
+		labels = []string{"AWSCURRENT"}
+	}
+	return slices.ContainsFunc(labels, func(label string) bool { return slices.Contains(v.Stages, label) })
 }
 
 // use is the call of one operation with a key. Of the caller's own context it has what belongs to the session, not to the way
