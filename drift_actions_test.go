@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/simulate"
 )
 
 // A pattern such as kms:* is judged by the list of what it can be. An action that AWS adds to one of these services has to be
@@ -29,6 +30,17 @@ func TestEveryActionOfTheListedServicesIsJudged(t *testing.T) {
 			known := slices.ContainsFunc(has, func(a referenceAction) bool { return a.Name == name })
 			if !known && !slices.Contains(announced, service+":"+name) {
 				t.Errorf("%s:%s is listed, and AWS has no such action", service, name)
+			}
+		}
+	}
+}
+
+// A call to an action without resources is about "*", and of any other one that names none it is not known what it is about.
+func TestTheActionsWithoutResourcesAreThoseOfTheReference(t *testing.T) {
+	for _, service := range []string{"secretsmanager", "kms"} {
+		for _, a := range actionsInReference(t, service) {
+			if name := service + ":" + a.Name; simulate.TakesNoResource(name) != (len(a.ResourceTypes) == 0) {
+				t.Errorf("%s has %d types of resources, and shared/simulate/unnamed.go says otherwise", name, len(a.ResourceTypes))
 			}
 		}
 	}
@@ -70,7 +82,8 @@ func TestNoActionThatHandsOutCredentialsCountsAsReading(t *testing.T) {
 }
 
 type referenceAction struct {
-	Name string `json:"name"`
+	Name          string            `json:"name"`
+	ResourceTypes []json.RawMessage `json:"resourceTypes"`
 }
 
 func referenceFolder() string {

@@ -110,7 +110,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/audit":                commandLine("cmd/doublelock/caller", "shared/cloud", "shared/cloud/*", "shared/fleet", "shared/fleet/live/accounts", "shared/guard", "shared/settings"), // fleet: which SCPs are attached
 	"cmd/doublelock/can":                  commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/config":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/preventive", "shared/settings"),
-	"cmd/doublelock/conformance":          commandLine("cmd/doublelock/caller", "shared/awscli", "shared/conformance", "shared/cloud", "shared/cloud/profile", "shared/cloud/sandbox", "shared/doubles", "shared/localaws"),
+	"cmd/doublelock/conformance":          commandLine("cmd/doublelock/caller", "shared/awscli", "shared/conformance", "shared/cloud", "shared/cloud/profile", "shared/cloud/sandbox", "shared/doubles", "shared/localaws", "shared/settings"), // settings: the variable of the endpoint
 	"cmd/doublelock/demo":                 commandLine("handlers", "shared/conformance", "cmd/doublelock/demo/local", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/trail", "testdata/config"),
 	"cmd/doublelock/demo/local":           {"cmd/doublelock/files", "handlers", "handlers/wires", "github.com/aws/aws-lambda-go/events", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/localaws", "shared/settings", "shared/store", "testdata/config", "testdata/templates"},
 	"cmd/doublelock/demo/local/localtest": {"cmd/doublelock/demo/local", "cmd/doublelock/files", "shared/settings", "testdata/templates"},

@@ -157,11 +157,12 @@ func (h *Handler) sweptAt(ctx context.Context, known map[string]guard.Swept, acc
 	return nil
 }
 
-// blast is what stops without a key, by what is recorded. What the other keys of those secrets are now KMS says, as far as it
-// can in time: of a key that is not read nothing is known.
+// blast is what stops without a key, by what is recorded. What the other keys of those secrets are KMS is asked now, as far as it
+// can say in time: what a record or this process remembers of a key may be of before it was switched off, so of a key that is not
+// read nothing is known.
 func (h *Handler) blast(ctx context.Context, key guard.Key, f found) guard.BlastRadius {
 	under := f.entries.plain()
-	keys := h.others(ctx, under)
+	keys := h.others(ctx, key, under)
 	describe := func(name string) guard.Key {
 		switch k, known := keys[name]; {
 		case name == guard.DefaultKeyID:
@@ -176,8 +177,8 @@ func (h *Handler) blast(ctx context.Context, key guard.Key, f found) guard.Blast
 	return guard.BlastRecorded(f.key, under, f.unread, describe, func(account, region string) guard.Swept { return f.swept[guard.SweptName(account, region)] })
 }
 
-// others reads the keys that entries name.
-func (h *Handler) others(ctx context.Context, under []guard.Entry) map[string]guard.Key {
+// others reads the keys that entries name beside one, each a single time, and no more than otherKeys.
+func (h *Handler) others(ctx context.Context, off guard.Key, under []guard.Entry) map[string]guard.Key {
 	ctx, cancel := context.WithTimeout(ctx, readingKeys)
 	defer cancel()
 	var mu sync.Mutex
@@ -187,11 +188,12 @@ func (h *Handler) others(ctx context.Context, under []guard.Entry) map[string]gu
 	group.SetLimit(8)
 	for _, e := range under {
 		for _, name := range e.Held.Keys() {
-			if seen[name] || name == guard.DefaultKeyID {
+			if seen[name] || name == guard.DefaultKeyID || strings.EqualFold(name, off.ARN) || len(seen) == otherKeys {
 				continue
 			}
 			seen[name] = true
 			group.Go(func() error {
+				h.Keys.Invalidate(name)
 				key, err := h.Keys.Describe(ctx, guard.KeyRef{Account: e.Account, Region: arn.Of(name).Region, ID: name})
 				if err != nil {
 					return nil // it is not known then

@@ -13,8 +13,12 @@ import (
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
-// readingKeys bounds the time in which the other keys of the secrets under a key are read, for what still opens without it.
-const readingKeys = 20 * time.Second
+// readingKeys bounds the time in which the other keys of the secrets under a key are read, for what still opens without it, and
+// otherKeys their number: each takes three calls to KMS.
+const (
+	readingKeys = 20 * time.Second
+	otherKeys   = 200
+)
 
 // maxListed bounds the secrets of each kind in an incident, and maxIncident what they may take, in bytes of JSON, so
 // that its event stays under EventBridge's 256 KB whatever the secrets are called.

@@ -1,6 +1,8 @@
 package detect_test
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -87,5 +89,91 @@ func TestStaleKeyMetadataChangesNoOpenFinding(t *testing.T) {
 	}
 	if diff := cmp.Diff(before, w.records[s.ARN].Open()); diff != "" {
 		t.Errorf("stale metadata changes findings (-before +after):\n%s", diff)
+	}
+}
+
+// The event that the other key was switched off was lost, or is late: what the process remembers of that key is of before.
+func TestAnIncidentDoesNotSayThatASecretStillOpensWithAKeyThatWasSwitchedOffUnseen(t *testing.T) {
+	for sentence, set := range map[string]func(w *world, s *guard.Secret){
+		"the current version": func(w *world, s *guard.Secret) { w.rekey(s, secondCMK) },
+		"a replica": func(w *world, s *guard.Secret) {
+			s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: irishCMK, Status: "InSync", Listing: guard.Listed,
+				Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{w.keys[irishCMK]}}}}}
+		},
+		"an older version": func(w *world, s *guard.Secret) {
+			w.rekey(s, secondCMK)
+			s.Versions[0].Stages = []string{"AWSPREVIOUS"}
+			s.Versions = append(s.Versions, guard.Version{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{{ID: secondCMK}}})
+		},
+	} {
+		for _, broken := range []bool{false, true} {
+			w := newWorld()
+			w.aliased(cmk)
+			s := w.add("app", cmk)
+			set(w, s)
+			h := w.handler()
+			handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+			w.swept()
+			for _, key := range []string{cmk, secondCMK, irishCMK} {
+				k := w.keys[key]
+				k.State = guard.KeyDisabled
+				w.keys[key] = k
+			}
+			w.published = nil
+			described := 0
+			w.trip = func(step string) error {
+				if step != "describe key" {
+					return nil
+				}
+				if described++; broken && described == 2 { // the key of the event is the first
+					return guard.ErrUnavailable
+				}
+				return nil
+			}
+			handle(t, h, call{name: "DisableKey", key: cmk}.body())
+			if len(w.published) == 0 || w.published[0].Blast == nil {
+				t.Fatalf("%s: published %v", sentence, w.kinds())
+			}
+			blast := w.published[0].Blast
+			may := slices.Concat(blast.Stops, blast.Partly, blast.Unknown)
+			if len(may) != 1 || len(blast.Remains) > 0 || may[0].Still() || strings.Contains(may[0].Describe(), "could not be read") != broken {
+				t.Errorf("%s, KMS down %v: %+v", sentence, broken, blast)
+			}
+			if described != 2 {
+				t.Errorf("%s: %d keys read", sentence, described)
+			}
+		}
+	}
+}
+
+// The other keys of 1,000 secrets are few. Where they are not, those that were not read are not known.
+func TestAnIncidentReadsEachOtherKeyOnceAndOfTooManySaysThatItDoesNotKnow(t *testing.T) {
+	for others, want := range map[int]struct{ reads, remains, unknown int }{3: {4, 1000, 0}, 500: {201, 400, 600}} {
+		w := newWorld()
+		for i := range 1000 {
+			k := w.keys[cmk]
+			k.ARN = fmt.Sprintf("arn:aws:kms:%s:%s:key/00000000-12ab-34cd-56ef-%012d", region, account, i%others)
+			w.keys[k.ARN] = k
+			s := guard.Secret{ARN: arnOf(fmt.Sprintf("app-%04d", i)), Name: "app", Account: account, Region: region, KeyID: k.ARN, Key: k,
+				Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{w.keys[cmk], k}}}}
+			w.records[s.ARN] = guard.Reconcile(guard.Record{}, s, nil, nil, guard.ModeNotify, w.now, guard.Cause{})
+		}
+		k := w.keys[cmk]
+		k.State = guard.KeyDisabled
+		w.keys[cmk] = k
+		reads := 0
+		w.trip = func(step string) error {
+			if step == "describe key" {
+				reads++
+			}
+			return nil
+		}
+		if _, err := w.handler().Handle(t.Context(), queue(call{name: "DisableKey", key: cmk}.body())); err != nil {
+			t.Fatal(err)
+		}
+		counts := w.published[0].Blast.Counts()
+		if reads != want.reads || counts.Remains != want.remains || counts.Unknown != want.unknown {
+			t.Errorf("%d other keys: %d read, %s", others, reads, counts.Words())
+		}
 	}
 }

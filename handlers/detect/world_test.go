@@ -9,6 +9,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -41,6 +42,7 @@ type world struct {
 	secrets   map[string]*guard.Secret
 	refusal   map[string]error // by ARN: what Describe answers instead
 	keys      map[string]guard.Key
+	asking    sync.Mutex           // keys are asked for several at a time
 	remember  map[string]guard.Key // what the process has cached of keys
 	records   map[string]guard.Record
 	published []guard.Notice
@@ -160,6 +162,8 @@ func (f secrets) Tag(_ context.Context, ref guard.SecretRef, tags map[string]str
 type keys struct{ w *world }
 
 func (f keys) Describe(_ context.Context, ref guard.KeyRef) (guard.Key, error) {
+	f.w.asking.Lock()
+	defer f.w.asking.Unlock()
 	if err := f.w.trip("describe key"); err != nil {
 		return guard.Key{}, err
 	}
@@ -180,6 +184,8 @@ func (f keys) InStore(_ context.Context, _, _, store string) ([]guard.Key, error
 }
 
 func (f keys) Invalidate(names ...string) {
+	f.w.asking.Lock()
+	defer f.w.asking.Unlock()
 	for _, name := range names {
 		maps.DeleteFunc(f.w.remember, func(asked string, k guard.Key) bool { return asked == name || k.ARN == name })
 		if at := strings.Index(name, ":alias/"); at > 0 {

@@ -103,6 +103,14 @@ func (h *Handler) carryOut(ctx context.Context, in operator.Instruction, by stri
 		return operator.Outcome{}, h.Dispatch.Record(ctx, in.Digest, operator.Recorded{Plan: in.Plan, Secrets: in.Secrets, By: by, At: h.Now().UTC()})
 	case operator.Apply:
 		return h.apply(ctx, &e, in)
+	case operator.Resume:
+		j, err := e.Excuse(ctx, in.Secret, in.Reason)
+		h.moved(j)
+		out := operator.Outcome{Secret: in.Secret, Phase: j.Phase, Reason: j.Reason}
+		if err != nil && !comesAgain(err) {
+			out.Problem, err = err.Error(), nil
+		}
+		return out, err
 	}
 	j, err := e.Rollback(ctx, in.Secret, in.Reason)
 	out := operator.Outcome{Secret: in.Secret, Phase: j.Phase, Reason: j.Reason}
@@ -160,9 +168,11 @@ func (h *Handler) apply(ctx context.Context, e *migration.Engine, in operator.In
 	if err != nil {
 		return out, err
 	}
-	if out.Problem = halted; halted != "" {
+	if halted != "" && j.Phase == migration.Planned {
+		out.Problem = halted
 		return out, nil
 	}
+	e.Halt = func(migration.Job) string { return halted }
 	j, step, err := e.Advance(ctx, j.Secret)
 	h.moved(j)
 	out.Phase, out.Reason, out.Until = j.Phase, j.Reason, step.Until
@@ -184,11 +194,8 @@ func (h *Handler) assigned(ctx context.Context, in operator.Instruction) (migrat
 	return in.Part.Open(in.Digest)
 }
 
-// halted says why a secret that is yet to be moved must not be, "" where it may.
+// halted says why the wave of a secret must not go on, "" where it may.
 func (h *Handler) halted(ctx context.Context, e *migration.Engine, j migration.Job) (string, error) {
-	if j.Phase != migration.Planned {
-		return "", nil
-	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.Now().Sub(h.listed).Abs() >= listedFor {
@@ -198,7 +205,7 @@ func (h *Handler) halted(ctx context.Context, e *migration.Engine, j migration.J
 		}
 		h.jobs, h.listed = jobs, h.Now()
 	}
-	return migration.Halted(h.jobs, j.Plan, j.Wave, e.Rules), nil
+	return migration.Halted(h.jobs, j, e.Rules), nil
 }
 
 // moved keeps the list of jobs right about one that was just moved.

@@ -76,8 +76,10 @@ func (m *Migrations) Advance(ctx context.Context) error {
 		}
 	}
 	m.rest(jobs)
+	engine, halts := *m.Engine, migration.HaltsOf(jobs, m.Engine.Rules)
+	engine.Halt = halts.Of
 	due := slices.DeleteFunc(slices.Clone(jobs), func(j migration.Job) bool {
-		return !j.NeedsVisit() || m.Engine.Idle(j) || j.Phase == migration.Planned && migration.Halted(jobs, j.Plan, j.Wave, m.Engine.Rules) != ""
+		return !j.NeedsVisit() || m.Engine.Idle(j) || j.Phase == migration.Planned && halts.Of(j) != ""
 	})
 	slices.SortStableFunc(due, func(a, b migration.Job) int { return cmp.Compare(rank(a), rank(b)) })
 	var group errgroup.Group
@@ -87,7 +89,7 @@ func (m *Migrations) Advance(ctx context.Context) error {
 			break
 		}
 		group.Go(func() error {
-			m.one(ctx, j)
+			m.one(ctx, &engine, j)
 			return nil // logged: one that fails holds up no other
 		})
 	}
@@ -106,10 +108,10 @@ func rank(j migration.Job) int {
 	return 0
 }
 
-func (m *Migrations) one(ctx context.Context, j migration.Job) {
+func (m *Migrations) one(ctx context.Context, engine *migration.Engine, j migration.Job) {
 	ctx, cancel := context.WithTimeout(ctx, cmp.Or(m.PerJob, perJob))
 	defer cancel()
-	after, step, err := m.Engine.Advance(ctx, j.Secret)
+	after, step, err := engine.Advance(ctx, j.Secret)
 	log := m.Log.With("secret", j.Secret, "account", j.Account, "region", j.Region)
 	switch {
 	case errors.Is(err, migration.ErrBusy), errors.Is(err, guard.ErrConflict), errors.Is(err, migration.ErrNewer):

@@ -185,12 +185,30 @@ func ask(ctx context.Context, s *shared, q Question, o Options) Result {
 		r.Reason = Stopped
 	case err != nil:
 		r.Reason, r.Detail = reasonOf(err)
+		if r.Reason == NotShown && q.Trail {
+			r.Detail = strings.Trim(r.Detail+"; "+s.skewed(ctx), "; ")
+		}
 	case !known:
 		r.Reason, r.Detail = Unexpected, string(answer)
 	default:
 		r.Answer, r.Meaning, r.Verdict = answer, cmp.Or(w.meaning, choice.Meaning), verdict(answer, q.Assumed)
 	}
 	return r
+}
+
+// mostSkew is how far clocks may differ before events are looked for too late: they are from a minute before.
+const mostSkew = 30 * time.Second
+
+// skewed says how far the run's clock is from AWS's, by which CloudTrail keeps its events; "" where it is not far.
+func (s *shared) skewed(ctx context.Context) string {
+	ahead, err := s.own.Skew(ctx, s.now)
+	switch {
+	case err != nil || ahead.Abs() < mostSkew:
+		return ""
+	case ahead < 0:
+		return fmt.Sprintf("this machine's clock is %s behind AWS's", -ahead.Round(time.Second))
+	}
+	return fmt.Sprintf("this machine's clock is %s ahead of AWS's: what it does is looked for later than it was recorded", ahead.Round(time.Second))
 }
 
 // play plays a question between its controls.

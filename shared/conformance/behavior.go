@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
 
@@ -139,9 +140,9 @@ func join(answers []Answer) string {
 	return strings.Join(all, ", ")
 }
 
-// ReadBehavior is the local AWS as a file with a report says that AWS is. No file ("") is as always. Read reads the file. A
-// report without an answer is refused: there is nothing to follow in it.
-func ReadBehavior(path string, read func(path string) ([]byte, error)) (Followed, error) {
+// ReadBehavior is the local AWS in a partition as a file with a report says that AWS is. No file ("") is as always. Read reads the
+// file. A report without an answer is refused: there is nothing to follow in it. So is one of another partition.
+func ReadBehavior(path string, p arn.Partition, read func(path string) ([]byte, error)) (Followed, error) {
 	if path == "" {
 		return Followed{}, nil
 	}
@@ -152,6 +153,9 @@ func ReadBehavior(path string, read func(path string) ([]byte, error)) (Followed
 	r, err := ReadReport(bytes.NewReader(text))
 	if err == nil && !slices.ContainsFunc(r.Results, func(one Result) bool { return one.Answer != "" }) {
 		err = errors.New("read report: it answers no question")
+	}
+	if err == nil && r.Partition != "" && r.Partition != p {
+		err = fmt.Errorf("read report: it is of %q, and the local AWS is in %s", r.Partition, p)
 	}
 	if err != nil {
 		return Followed{}, fmt.Errorf("%s: %w", path, err)
@@ -178,7 +182,7 @@ func (f Followed) Judge(results []Result) []Result {
 		asked[r.Question], r.Reported = true, reported[r.Question]
 		why, left := reasons[r.Question]
 		switch {
-		case r.Reported == "" || r.Reported == r.Answer:
+		case r.Reported == "" || r.Reported == r.Answer && why != UnknownVerdict: // of which nobody here can say what it means
 		case left:
 			r.Verdict, r.Reason, r.Detail = NotFollowed, why, ""
 		case r.Answer != "", slices.Contains([]Reason{Unexpected, Refusal, NotPermitted, NotShown, NotEvaluated}, r.Reason):

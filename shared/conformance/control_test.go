@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"fmt"
 	"strings"
 	"sync"
@@ -129,5 +130,19 @@ func TestAQuestionThatARefusalAnswersHasAControl(t *testing.T) {
 				t.Errorf("%s: %s is a refusal, and is not read off one", q.ID, c.Answer)
 			}
 		}
+	}
+}
+
+// A policy of the account that denies the secrets of services alone spares the control: the denial is the account's all the same.
+func TestADenialOfTheSecretsOfServicesIsNotAWSsAnswer(t *testing.T) {
+	l := start(t, localaws.Options{Seed: 1})
+	l.Options.Faults.Refuse = func(c *core.Call) error {
+		if c.Operation == "TagResource" && bytes.Contains(c.Input, []byte("!")) {
+			return &core.Error{Code: "AccessDeniedException", Message: "not authorized to perform: secretsmanager:TagResource with an explicit deny in a service control policy", Status: 400}
+		}
+		return nil
+	}
+	if r := l.ask(t, "secretsmanager.owned.tag")[0]; r.Verdict != conformance.Unanswered || r.Reason != conformance.NotPermitted {
+		t.Errorf("%s %q (%s %s), want %s", r.Verdict, r.Answer, r.Reason, r.Detail, conformance.NotPermitted)
 	}
 }

@@ -39,7 +39,7 @@ func recordQuestions() []Question {
 				{Answer: Absent, Meaning: "the event has no key, whatever was asked for"},
 			}, Assumed: Raw, Play: aliasRecorded},
 		{ID: "kms.validation.recorded", Row: 31, Title: "Which calls to KMS does CloudTrail record when Secrets Manager validates a key (RequestToValidateKeyAccess)?", Document: encryption, Trail: true,
-			Calls: calls(asRole, setKey, lookup),
+			Calls: calls(asRole, setKey, put, read, lookup),
 			Choices: []Choice{
 				{Answer: "both", Meaning: "a validation is no read of the secret, and is not counted as one"},
 				{Answer: "generate-only", Meaning: "the same; a caller without kms:Decrypt can set the key"},
@@ -158,24 +158,44 @@ func validationRecorded(ctx context.Context, w *World) (Answer, error) {
 	if err := as.SetKey(ctx, secret, b); err != nil {
 		return "", err
 	}
-	events, err := w.recorded(ctx, "s", since, time.Now(), succeeded("UpdateSecret"))
+	if _, err := as.Put(ctx, secret); err != nil {
+		return "", err
+	}
+	if err := as.Read(ctx, secret); err != nil {
+		return "", err
+	}
+	both := false // were shown, which nothing later takes back
+	events, err := w.recorded(ctx, "s", since, time.Now(), func(events []trail.Change) bool {
+		tried, used := usesOfKey(events)
+		both = both || tried["GenerateDataKey"] && tried["Decrypt"]
+		return succeeded("UpdateSecret")(events) && (both || used["GenerateDataKey"] && used["Decrypt"])
+	})
 	if err != nil {
 		return "", err
 	}
-	seen := map[string]bool{}
-	for _, e := range events {
-		context, _ := e.Request["encryptionContext"].(map[string]any)
-		if context["SecretVersionId"] == validation {
-			seen[e.EventName] = true
-		}
-	}
-	switch {
-	case seen["GenerateDataKey"] && seen["Decrypt"]:
+	switch tried, _ := usesOfKey(events); {
+	case tried["GenerateDataKey"] && tried["Decrypt"]:
 		return "both", nil
-	case seen["GenerateDataKey"]:
+	case tried["GenerateDataKey"]:
 		return "generate-only", nil
-	case seen["Decrypt"]:
+	case tried["Decrypt"]:
 		return "decrypt-only", nil
 	}
 	return "none", nil
+}
+
+// usesOfKey are the calls to KMS by which Secrets Manager tried a key, and those by which it wrote and read a version: that these are
+// shown is what makes an absence of the others one.
+func usesOfKey(events []trail.Change) (tried, used map[string]bool) {
+	tried, used = map[string]bool{}, map[string]bool{}
+	for _, e := range events {
+		switch context, _ := e.Request["encryptionContext"].(map[string]any); context["SecretVersionId"] {
+		case nil:
+		case validation:
+			tried[e.EventName] = true
+		default:
+			used[e.EventName] = true
+		}
+	}
+	return tried, used
 }

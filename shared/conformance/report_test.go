@@ -122,7 +122,7 @@ func TestAReportWithoutAnAnswerIsNotFollowed(t *testing.T) {
 		`{"format":1,"results":null}`: "file: read report: it has no results; doublelock conformance --report FILE writes one",
 		`{"format":1,"results":[{"question":"kms.trailing-days","answer":null},{"question":"kms.disabled.read"}]}`: "file: read report: it answers no question",
 	} {
-		_, err := conformance.ReadBehavior("file", func(string) ([]byte, error) { return []byte(text), nil })
+		_, err := conformance.ReadBehavior("file", "aws", func(string) ([]byte, error) { return []byte(text), nil })
 		if err == nil || err.Error() != want {
 			t.Errorf("%v, want %s", err, want)
 		}
@@ -134,7 +134,7 @@ func TestAReportOfANewerVersionIsFollowedAsFarAsItIsKnown(t *testing.T) {
 	text := `{"format":1,"newer":1,"results":[{"question":"kms.newer","answer":"yes","newer":[]},{"question":"kms.disabled.read","answer":"access-denied"},
 		{"question":"kms.trailing-days","answer":"sometimes"},{"question":"kms.unanswered"},
 		{"question":"secretsmanager.rekeyed.tried-first","answer":"old-first","verdict":"withdrawn"}]}`
-	followed, err := conformance.ReadBehavior("file", func(string) ([]byte, error) { return []byte(text), nil })
+	followed, err := conformance.ReadBehavior("file", "aws", func(string) ([]byte, error) { return []byte(text), nil })
 	want := []conformance.Unfollowed{{Question: "kms.newer", Answer: "yes", Reason: conformance.UnknownQuestion}, {Question: "kms.trailing-days", Answer: "sometimes", Reason: conformance.UnknownAnswer},
 		{Question: "secretsmanager.rekeyed.tried-first", Answer: "old-first", Reason: conformance.UnknownVerdict}}
 	if diff := cmp.Diff(want, followed.Left); err != nil || diff != "" || followed.Behavior != (localaws.Behavior{DisabledRead: localaws.DisabledIsAccessDenied}) {

@@ -238,6 +238,38 @@ func TestWhatCloudTrailShowsNoMoreIsNoAbsence(t *testing.T) {
 	}
 }
 
+// That CloudTrail lists no Decrypt of a validation is an answer only where it lists the Decrypt of a read.
+func TestACallToKMSThatIsNotListedIsAnAbsenceOnlyBesideOneThatIs(t *testing.T) {
+	for name, of := range map[string]struct {
+		hidden func(event string) bool
+		want   conformance.Answer
+		reason conformance.Reason
+	}{
+		"no Decrypt at all":      {func(e string) bool { return strings.Contains(e, `"eventName":"Decrypt"`) }, "", conformance.NotShown},
+		"no event of KMS at all": {func(e string) bool { return strings.Contains(e, `"eventSource":"kms.amazonaws.com"`) }, "", conformance.NotShown},
+		"none of the validation": {func(e string) bool { return strings.Contains(e, "RequestToValidateKeyAccess") }, "none", ""},
+		"no Decrypt of it": {func(e string) bool {
+			return strings.Contains(e, "RequestToValidateKeyAccess") && strings.Contains(e, `"eventName":"Decrypt"`)
+		}, "generate-only", ""},
+		"everything that is made": {func(string) bool { return false }, "both", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l := startPlain(t)
+			l.rewrites(t, "LookupEvents", func(answer []byte) ([]byte, error) {
+				var page struct{ Events []map[string]any }
+				if err := json.Unmarshal(answer, &page); err != nil {
+					return nil, err
+				}
+				return json.Marshal(map[string]any{"Events": slices.DeleteFunc(page.Events, func(e map[string]any) bool { return of.hidden(e["CloudTrailEvent"].(string)) })})
+			})
+			if r := l.ask(t, "kms.validation.recorded")[0]; r.Answer != of.want || r.Reason != of.reason {
+				t.Errorf("%s %q (%s %s), want %q %s", r.Verdict, r.Answer, r.Reason, r.Detail, of.want, of.reason)
+			}
+		})
+	}
+}
+
 // Where nobody is refused, no refusal can be recorded.
 func TestNoRefusalIsNoRefusalThatIsNotRecorded(t *testing.T) {
 	l := start(t, localaws.Options{Seed: 1, Behavior: localaws.Behavior{NoSecondLock: true}})

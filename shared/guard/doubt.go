@@ -26,6 +26,9 @@ func (a *Approved) doubt(k *Key, by ApprovedBy, name string) *Doubt {
 // certain reports that the name was written by somebody who may not approve keys. Of no doubt it is false.
 func (d *Doubt) certain() bool { return d != nil && d.Actor != "" }
 
+// Awaited reports that the event of the call that wrote the name may still come.
+func (d Doubt) Awaited() bool { return d.Actor == "" && !d.At.IsZero() }
+
 // ApprovalWords say of a key of a finding why its approval does not count.
 func (k Key) ApprovalWords() string {
 	if k.Doubt == nil {
@@ -45,7 +48,7 @@ func (d Doubt) Words() string {
 		at = " at " + minute(d.At)
 	}
 	switch {
-	case d.Actor == "" && d.By == ApprovedByAlias && !d.At.IsZero():
+	case d.Awaited():
 		return "approved by " + d.Name + ", which was set" + at + ", and who set it is not known yet"
 	case d.Actor == "":
 		return "approved by " + name + " that somebody " + wrote + at + ", and nobody knows who"

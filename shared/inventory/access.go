@@ -163,6 +163,9 @@ func (a *Access) whyUnread(part Part, account string) string {
 	return ""
 }
 
+// PrincipalsUnread says why the principals of an account are not all in the snapshot; "" when they are.
+func (a *Access) PrincipalsUnread(account string) string { return a.whyUnread(PartPrincipals, account) }
+
 // documents parses each text once, since many principals have the same.
 type documents struct {
 	mu     sync.Mutex

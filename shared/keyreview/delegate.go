@@ -28,38 +28,69 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) || !covers(k, s, decrypt) {
 			continue
 		}
-		somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: decrypt, context: directly()}
-		if r.only(k, d, s).answer(somebody) != policy.Allowed {
+		found := Finding{Statement: printed(s)}
+		switch r.delegates(k, d, s) {
+		case policy.Allowed:
+			found.Detail = fmt.Sprintf("%s hands kms:Decrypt to every IAM policy of account %s", name(s, i), k.Facts.Account)
+		case policy.Unknown:
+			found.Outcome = guard.Unknown
+			found.Detail = fmt.Sprintf("%s may hand kms:Decrypt to every IAM policy of account %s: nothing but a condition on the request itself, or on who they are, keeps them out", name(s, i), k.Facts.Account)
+		default:
 			continue
 		}
 		who, whom := r.users(k)
-		found := Finding{
-			Detail:    fmt.Sprintf("%s hands kms:Decrypt to every IAM policy of account %s", name(s, i), k.Facts.Account),
-			Statement: printed(s), Fix: "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too",
+		decide := "who is to use it"
+		if len(who) > 0 {
+			found.Fix = "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too"
+			found.After, found.Diff = r.handBack(k, d, i, s, who)
+			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
 		}
-		found.After, found.Diff = r.handBack(k, d, i, s, who)
-		if why := r.unproved(guard.KeyOnlyDelegate, k, found.After); why != "" {
+		if decide != "" { // whom IAM lets use it still does, and nobody else
+			found.Fix = "let the account's IAM policies give use through Secrets Manager only; name in the key policy who uses it, once that is known: " + whom
+			found.After, found.Diff = r.handBack(k, d, i, s, []policy.Statement{{Principal: s.Principal}})
+			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
+		}
+		if decide != "" {
 			found.After, found.Diff = "", ""
-			found.Fix += "; a person has to decide: " + why
+			found.Fix += "; a person has to decide: " + decide
 		}
 		r.add(guard.KeyOnlyDelegate, k, found)
 	}
 }
 
-// handBack keeps managing with the account, and gives use to those who need it.
+// delegates says whether a statement lets whoever of the account has the right by IAM decrypt without Secrets Manager: by itself, or with the
+// tags that conditions ask for, which is not certain.
+func (r *review) delegates(k *inventory.Key, d *policy.Document, s policy.Statement) policy.Answer {
+	somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: decrypt, context: directly()}
+	answer := r.only(k, d, s).answer(somebody)
+	if answer == policy.Allowed || answer == policy.Unknown {
+		return answer
+	}
+	q := r.inquire(k, d, s, nil)
+	if somebody.principal.Tags = q.tags(); len(somebody.principal.Tags) > 0 && q.only.worst([]string{decrypt}, somebody) != policy.ImplicitlyDenied {
+		return policy.Unknown
+	}
+	return policy.ImplicitlyDenied
+}
+
+// handBack keeps managing with the account, and gives use to those who need it: nothing that the statement did not give.
 func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who []policy.Statement) (after, difference string) {
 	if len(r.std.Administration) == 0 {
 		return "", ""
 	}
+	var by []policy.Statement
 	manage := bare(s)
-	manage.Actions, manage.NotActions = slices.Clone(r.std.Administration), nil
-	by := []policy.Statement{manage}
+	manage.Actions, manage.NotActions = covered(k, s, r.std.Administration), nil
+	if len(manage.Actions) > 0 {
+		by = append(by, manage)
+	}
 	for i, use := range who {
-		use.SID, use.Effect, use.Resources = "UseThroughSecretsManager", policy.Allow, []string{"*"}
+		use.SID, use.Effect, use.Resources, use.NotResources = "UseThroughSecretsManager", policy.Allow, s.Resources, s.NotResources
 		if i > 0 {
 			use.SID += strconv.Itoa(i + 1)
 		}
-		use.Actions = append(slices.Clone(useActions), "kms:DescribeKey")
+		use.Actions = covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey"))
+		use.Conditions = slices.Concat(s.Conditions, use.Conditions)
 		by = append(by, bound([]policy.Statement{use}, k)...)
 	}
 	return change(d, index, by...)
@@ -70,33 +101,33 @@ const mostNamed = 20
 
 // users are the principals that open secrets under the key today, by name where all are known and few, so that the
 // fix takes nothing from them: a statement for those that a key policy names, and one for the roles of permission sets,
-// whose names change.
+// whose names change. None where they are not.
 func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
-	everybody, all := []policy.Statement{{Principal: &policy.PrincipalSet{AWS: []string{"*"}}}}, "whoever may read its secrets"
+	const all = "whoever may read its secrets"
 	secrets := r.under[k.Facts.ARN]
 	if why := r.hidden(k); why != "" {
-		return everybody, all + " (which are not all known: " + why + ")"
+		return nil, all + " (which are not all known: " + why + ")"
 	}
 	if len(secrets) == 0 || len(secrets) > mostNamed {
-		return everybody, all
+		return nil, all
 	}
 	var names []string
 	for _, s := range secrets {
 		readers, unread, err := r.access.Readers(s.Facts.ARN)
 		if err != nil || len(unread) > 0 {
-			return everybody, all
+			return nil, all
 		}
 		for _, reader := range readers {
 			switch {
 			case reader.Answer == policy.Unknown, reader.Answer == policy.Allowed && reader.Account != k.Facts.Account:
-				return everybody, all
+				return nil, all
 			case reader.Answer == policy.Allowed && !slices.Contains(names, reader.Principal):
 				names = append(names, reader.Principal)
 			}
 		}
 	}
 	if len(names) == 0 || len(names) > mostNamed {
-		return everybody, all
+		return nil, all
 	}
 	slices.Sort(names)
 	who := "the one principal that reads its secrets"

@@ -156,17 +156,45 @@ func (q *inquiry) granting(bound bool) {
 			add(found, " may hand the key on by grants", "name who may")
 		}
 	}
+	if !bound {
+		q.othersGrants(decide)
+	}
 	for _, way := range deciding {
 		found := q.population(covered(q.key, q.statement, way.actions), nil)
 		if found.whom == "" {
 			continue
 		}
 		ofTheAccount := ""
-		if found.every != "" || found.partly {
+		if !slices.Contains(way.actions, revoke) && (found.every != "" || found.partly) {
 			ofTheAccount = ", which KMS takes from those of the account alone"
 		}
 		add(found, way.says+ofTheAccount, "name who may")
 		return // the others follow from it, or say less
+	}
+}
+
+const revokes = " may revoke its grants, and services work by them"
+
+// othersGrants finds what lets people whom the policy does not name at the grants that are there, where nothing else is said of them.
+func (q *inquiry) othersGrants(decide string) {
+	outsider := roleOf(q.key, stranger)
+	outsider.OrganizationID = elsewhere
+	for _, way := range []struct{ action, says string }{{revoke, revokes}, {"kms:ListGrants", " may list its grants"}} {
+		if !covers(q.key, q.statement, way.action) || len(q.named) > 0 {
+			continue
+		}
+		switch q.among([]string{way.action}, []policy.Principal{outsider}, q.somebody()) {
+		case policy.Allowed:
+			q.fault.add("anybody in any AWS account"+way.says, "name who may")
+		case policy.Unknown:
+			if len(q.fault.details) > 0 {
+				continue
+			}
+			q.fault.doubt("nothing but a condition on the request itself keeps other AWS accounts out, of whom anybody"+way.says, "name who may")
+		default:
+			continue
+		}
+		q.fault.decide = decide
 	}
 }
 
@@ -180,4 +208,5 @@ var deciding = []struct {
 	{[]string{putPolicy}, " may change the key policy"},
 	{[]string{"kms:ReplicateKey"}, " may replicate the key under another key policy"},
 	{[]string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"}, " may switch the key off or have it deleted"},
+	{[]string{revoke}, revokes},
 }

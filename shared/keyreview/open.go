@@ -58,6 +58,9 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	if isRoot(s, k.Facts.Account) {
 		return // handing over to IAM is DL.KEY.7
 	}
+	if ofNoAccount(s) {
+		return
+	}
 	f := &fault{by: []policy.Statement{bare(s)}}
 	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(k, s, action) })
 	q := r.inquire(k, d, s, f)
@@ -69,7 +72,7 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	manages := covers(k, s, putPolicy)
 	if uses && manages {
 		f.add("it lets the same principals manage and use the key", "split it in two")
-		f.by = r.split(f.by)
+		f.by = r.split(k, f.by)
 	} else if q.grants && !onlyForServices(s) {
 		f.add("it lets its principals hand the key on by grants", "drop kms:CreateGrant: Secrets Manager needs no grants")
 		f.by = withoutGrants(f.by)
@@ -90,6 +93,21 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 		found.Outcome = guard.Unknown
 	}
 	r.add(guard.KeyOpen, k, found)
+}
+
+// ofNoAccount reports whether a statement asks for the caller's account and names nothing that is one, such as the ARN of its root user: it
+// matches nobody.
+// Source: KMS Developer Guide, "kms:CallerAccount"; IAM User Guide, "aws:PrincipalAccount": twelve digits.
+func ofNoAccount(s policy.Statement) bool {
+	return slices.ContainsFunc(s.Conditions, func(c policy.Condition) bool {
+		switch strings.ToLower(c.Key) {
+		case "kms:calleraccount", "aws:principalaccount":
+			return slices.Contains([]string{"StringEquals", "StringLike", "StringEqualsIgnoreCase"}, c.Operator) && !slices.ContainsFunc(c.Values, func(v string) bool {
+				return isAccount(v) || strings.Contains(v, "$") || c.Operator == "StringLike" && strings.Trim(v, "0123456789*?") == ""
+			})
+		}
+		return false
+	})
 }
 
 func name(s policy.Statement, index int) string {
@@ -150,26 +168,37 @@ func throughSecretsManager(statements []policy.Statement, k *inventory.Key) []po
 	return asking(statements, "kms:ViaService", viaServices(k)...)
 }
 
-// asking makes statements ask for one of some values of a key, and no other.
+// asking makes statements ask for one of some values of a key, and no other. What they ask for already stays, so that nobody gains: where
+// that is none of the values, no more is asked.
 func asking(statements []policy.Statement, key string, values ...string) []policy.Statement {
 	out := slices.Clone(statements)
 	for i := range out {
-		kept := slices.DeleteFunc(slices.Clone(out[i].Conditions), func(c policy.Condition) bool { return c.Operator == "StringEquals" && c.Key == key })
-		out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: key, Values: values}})
+		left := values
+		var kept []policy.Condition
+		for _, c := range out[i].Conditions {
+			if c.Operator == "StringEquals" && strings.EqualFold(c.Key, key) {
+				left = slices.DeleteFunc(slices.Clone(left), func(value string) bool { return !slices.Contains(c.Values, value) })
+			} else {
+				kept = append(kept, c)
+			}
+		}
+		if len(left) > 0 {
+			out[i].Conditions = append(kept, policy.Condition{Operator: "StringEquals", Key: key, Values: left})
+		}
 	}
 	return out
 }
 
-// split makes two statements of one that manages and uses.
-func (r *review) split(statements []policy.Statement) []policy.Statement {
+// split makes two statements of one that manages and uses, neither of which gives more than it did.
+func (r *review) split(k *inventory.Key, statements []policy.Statement) []policy.Statement {
 	if len(r.std.Administration) == 0 {
 		return statements
 	}
 	var out []policy.Statement
 	for _, s := range statements {
 		manage, use := s, s
-		manage.SID, manage.Actions, manage.NotActions = s.SID+"Manage", slices.Clone(r.std.Administration), nil
-		use.SID, use.Actions, use.NotActions = s.SID+"Use", append(slices.Clone(useActions), "kms:DescribeKey"), nil
+		manage.SID, manage.Actions, manage.NotActions = s.SID+"Manage", covered(k, s, r.std.Administration), nil
+		use.SID, use.Actions, use.NotActions = s.SID+"Use", covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey")), nil
 		out = append(out, manage, use)
 	}
 	return out

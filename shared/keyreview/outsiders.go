@@ -42,10 +42,18 @@ func (q *inquiry) opens() []string {
 	return q.uses
 }
 
+// crossing are those, and what else of the statement KMS takes from other accounts.
+func (q *inquiry) crossing() []string {
+	return slices.Concat(q.opens(), covered(q.key, q.statement, grantActions))
+}
+
 // decides are those, and the actions by which a key is managed.
 func (q *inquiry) decides() []string {
-	return slices.Concat(q.opens(), covered(q.key, q.statement, manageActions))
+	return slices.Concat(q.crossing(), covered(q.key, q.statement, manageActions))
 }
+
+// idle is what is said of outsiders whom a statement names for nothing that they may do.
+const idle = ", for what KMS takes from those of the key's account alone"
 
 // somebody is any principal but those of accounts that may use the key, and of the organization.
 func (q *inquiry) somebody() policy.Principal {
@@ -188,7 +196,7 @@ func (q *inquiry) accounts(actions []string) bool {
 			add(p.Account, p)
 		}
 	}
-	var in, maybe []string
+	var in, maybe, none []string
 	for _, account := range accounts {
 		all := policy.Principal{Kind: policy.KindSomebody, Account: account}
 		people := examples[account]
@@ -198,10 +206,13 @@ func (q *inquiry) accounts(actions []string) bool {
 		for i := range people {
 			people[i].OrganizationID = all.OrganizationID
 		}
-		switch q.among(actions, people, all) {
-		case policy.Allowed:
+		switch answer := q.among(actions, people, all); {
+		case answer == policy.ImplicitlyDenied:
+		case q.among(q.crossing(), people, all) == policy.ImplicitlyDenied:
+			none = append(none, account)
+		case answer == policy.Allowed:
 			in = append(in, account)
-		case policy.Unknown:
+		default:
 			maybe = append(maybe, account)
 		}
 	}
@@ -212,7 +223,10 @@ func (q *inquiry) accounts(actions []string) bool {
 	if len(maybe) > 0 {
 		q.fault.doubt("it may let in account "+strings.Join(maybe, " and account ")+", not approved: that depends on the request", fix)
 	}
-	q.named = slices.Concat(in, maybe)
+	if len(none) > 0 {
+		q.fault.add("it names account "+strings.Join(none, " and account ")+", not approved"+idle, fix)
+	}
+	q.named = slices.Concat(in, maybe, none)
 	q.remove(q.named)
 	return len(q.named) > 0
 }
@@ -249,6 +263,8 @@ func (q *inquiry) organizations() bool {
 		case ours == "":
 			q.doubtOurs(what)
 			continue
+		case q.among(q.crossing(), []policy.Principal{p}) == policy.ImplicitlyDenied:
+			q.fault.add("it names "+what+", not yours"+idle, "remove it")
 		case answer == policy.Unknown:
 			q.fault.doubt("it lets in "+what+", not yours", "remove it")
 		default:

@@ -29,6 +29,7 @@ func opening(t *testing.T, text string) []keyreview.Finding {
 	k.Policy, k.Facts.Spec, k.Facts.Usage = text, "SYMMETRIC_DEFAULT", "ENCRYPT_DECRYPT"
 	s := snapshot(k)
 	s.Organization.ID = "o-exampleorg"
+	s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"*","Resource":"*"}`))
 	std := standard()
 	std.Approved = []string{partner}
 	return slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), std, now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOpen })

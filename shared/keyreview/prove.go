@@ -45,10 +45,10 @@ func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) st
 			return "the change would be a finding of " + string(control)
 		}
 	}
-	if !r.manageable(&changed, d) {
+	if answer, _ := r.managers(&changed, d); answer != policy.Allowed {
 		return "after the change nobody could manage the key; name first who is to"
 	}
-	return r.losers(k, &changed)
+	return r.moved(k, &changed)
 }
 
 // usersLost says who was seen using the key and may lose it by the changed policy, whatever their own policies allow; "" when nobody.
@@ -174,84 +174,119 @@ func (r *review) faults(k *inventory.Key) map[guard.ControlID]int {
 	return counts
 }
 
-// manageable reports whether somebody of the key's account may certainly change its policy: a principal that it names, or whoever
-// has the right by an IAM policy, where the account has it.
-func (r *review) manageable(k *inventory.Key, d *policy.Document) bool {
-	callers := []caller{{principal: roleOf(k, k.Facts.Account), iam: true}}
-	for _, s := range d.Statements {
-		if s.Effect != policy.Allow {
+// managers says whether somebody of the key's account who is there, and is no service, may change its policy, and why that is not certain
+// where it is not. What IAM policies allow counts where the key policy leaves it to them: the account's root user has the right then.
+// A service-linked role is its service's: it does what the service needs, and for nobody else.
+// Source: KMS Developer Guide, "Default key policy"; IAM User Guide, "Create a service-linked role".
+func (r *review) managers(k *inventory.Key, d *policy.Document) (answer policy.Answer, why string) {
+	account := k.Facts.Account
+	callers := []caller{{principal: policy.Principal{Kind: policy.KindRoot, ARN: arn.Of(k.Facts.ARN).Partition.Root(account), Account: account, Name: "root"}, iam: true}}
+	for _, of := range r.snapshot.Principals {
+		p, err := policy.ParsePrincipal(of.ARN)
+		if err != nil || p.Account != account || p.ServiceLinked() {
 			continue
 		}
-		var names []string
-		if s.Principal != nil {
-			names = slices.Clone(s.Principal.AWS)
-		}
-		for _, like := range draw(s.Conditions, arn.Example, "aws:PrincipalArn") {
-			names = append(names, like.example)
-		}
-		for _, name := range names {
-			if p, err := policy.ParsePrincipal(name); err == nil && p.Account == k.Facts.Account && p.Kind != policy.KindRoot {
-				callers = append(callers, caller{principal: p})
+		p.UniqueID, p.Tags = of.UniqueID, of.Tags
+		callers = append(callers, caller{principal: p, iam: true})
+		for _, s := range d.Statements {
+			if s.Effect != policy.Allow || s.Principal == nil {
+				continue
+			}
+			for _, name := range s.Principal.AWS { // a policy may name the role's sessions alone
+				if as, err := policy.ParsePrincipal(name); err == nil && as.Kind == policy.KindSession && p.Kind == policy.KindRole && as.Account == account && as.Name == p.Name {
+					callers = append(callers, caller{principal: as, iam: true})
+				}
 			}
 		}
 	}
-	return slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
-		return s.Effect == policy.Allow && r.only(k, d, s).worst([]string{putPolicy}, callers...) == policy.Allowed
-	})
+	somebody := caller{principal: policy.Principal{Kind: policy.KindSomebody, Account: account}, iam: true}
+	known, perhaps := policy.ImplicitlyDenied, policy.ImplicitlyDenied
+	for _, s := range d.Statements {
+		if s.Effect == policy.Allow {
+			if s.Principal != nil { // a unique id is shown of a principal that was deleted, which nobody is
+				kept := *s.Principal
+				kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !attributed(name) })
+				if s.Principal = &kept; nobody(s) && len(kept.CanonicalUser) == 0 {
+					continue
+				}
+			}
+			o := r.only(k, d, s)
+			known, perhaps = worse(known, o.worst([]string{putPolicy}, callers...)), worse(perhaps, o.worst([]string{putPolicy}, somebody))
+		}
+	}
+	switch {
+	case known == policy.Unknown:
+		return policy.Unknown, "that depends on the request"
+	case known == policy.Allowed:
+		return policy.Allowed, ""
+	case perhaps != policy.ImplicitlyDenied:
+		if why := r.access.PrincipalsUnread(account); why != "" {
+			return policy.Unknown, "nobody whom the snapshot holds may change the key policy, and not all principals of the account were read: " + why
+		}
+	}
+	return policy.ImplicitlyDenied, ""
 }
 
 // unmanageable finds a key whose policy nobody can change: KMS asks the key policy alone who may, and takes nobody of another account.
 // Source: KMS Developer Guide, "Default key policy": such a key becomes unmanageable, and only AWS Support can help.
 func (r *review) unmanageable(k *inventory.Key, d *policy.Document) {
-	insider := caller{principal: policy.Principal{Kind: policy.KindSomebody, Account: k.Facts.Account}, iam: true}
-	for _, s := range d.Statements {
-		if s.Effect != policy.Allow {
-			continue
-		}
-		if s.Principal != nil { // a unique id is shown of a principal that was deleted, which nobody is
-			kept := *s.Principal
-			kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !attributed(name) })
-			if s.Principal = &kept; nobody(s) && len(kept.CanonicalUser) == 0 {
-				continue
-			}
-		}
-		if r.only(k, d, s).worst([]string{putPolicy}, insider) != policy.ImplicitlyDenied {
-			return
-		}
+	switch answer, why := r.managers(k, d); answer {
+	case policy.Allowed:
+	case policy.Unknown:
+		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "whether anybody of account " + k.Facts.Account + " can manage it is not certain: " + why,
+			Fix: "let somebody who is there change the key policy (kms:PutKeyPolicy) without a condition; a person has to decide who"})
+	default:
+		r.add(guard.KeyOpen, k, Finding{Detail: "nobody of account " + k.Facts.Account + " can manage it: nothing lets anybody who is there change the key policy",
+			Fix: "a person has to decide who is to manage the key; as nobody may change its policy, ask AWS Support"})
 	}
-	r.add(guard.KeyOpen, k, Finding{Detail: "nobody of account " + k.Facts.Account + " can manage it: nothing lets anybody change the key policy",
-		Fix: "a person has to decide who is to manage the key; as nobody may change its policy, ask AWS Support"})
 }
 
-// losers says who would no longer open a secret under the key, "" when nobody would.
-func (r *review) losers(k, changed *inventory.Key) string {
+// moved says who would no longer open a secret under the key, or would get the key who does not have it for that secret today; "" when
+// nobody would. The key lock counts alone for those who would gain: somebody may give them the other one. A key without secrets is asked
+// for one that is not there.
+func (r *review) moved(k, changed *inventory.Key) string {
+	today, access := r.access, r.with(changed)
 	secrets := r.under[k.Facts.ARN]
 	if len(secrets) == 0 {
-		return ""
+		example := inventory.Secret{Facts: guard.Secret{ARN: arn.Of(k.Facts.ARN).Partition.New("secretsmanager", k.Facts.Region, k.Facts.Account, "secret:example-AbCdEf").String(),
+			Name: "example", Account: k.Facts.Account, Region: k.Facts.Region, KeyID: k.Facts.ARN, Key: k.Facts,
+			Versions: []guard.Version{{ID: "example", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{k.Facts}}}}}
+		secrets = []*inventory.Secret{&example}
+		today, access = r.with(k, example), r.with(changed, example)
 	}
-	part := *r.snapshot
-	part.Keys = slices.Clone(part.Keys)
-	for i := range part.Keys {
-		if part.Keys[i].Facts.ARN == k.Facts.ARN {
-			part.Keys[i] = *changed
-		}
-	}
-	access := inventory.Prepare(part)
 	for _, s := range secrets[:min(len(secrets), mostNamed)] {
-		before, _, err := r.access.Readers(s.Facts.ARN)
+		before, _, err := today.Readers(s.Facts.ARN)
 		after, _, err2 := access.Readers(s.Facts.ARN)
 		if err != nil || err2 != nil {
 			return "who reads " + s.Facts.Name + " cannot be said"
 		}
-		answers := map[string]policy.Answer{}
+		was, is := map[string]inventory.Reader{}, map[string]inventory.Reader{}
+		for _, reader := range before {
+			was[reader.Principal] = reader
+		}
 		for _, reader := range after {
-			answers[reader.Principal] = reader.Answer
+			is[reader.Principal] = reader
+			if had := was[reader.Principal].KeyLock.Answer; worse(had, reader.KeyLock.Answer) != worse(had, had) {
+				return fmt.Sprintf("%s would get the key of %s, and does not certainly have it today", reader.Principal, s.Facts.Name)
+			}
 		}
 		for _, reader := range before {
-			if reader.Answer == policy.Allowed && answers[reader.Principal] != policy.Allowed {
+			if reader.Answer == policy.Allowed && is[reader.Principal].Answer != policy.Allowed {
 				return fmt.Sprintf("%s would lose %s", reader.Principal, s.Facts.Name)
 			}
 		}
 	}
 	return ""
+}
+
+// with is the snapshot with a key as it is given, and with more secrets.
+func (r *review) with(k *inventory.Key, more ...inventory.Secret) *inventory.Access {
+	part := *r.snapshot
+	part.Keys, part.Secrets = slices.Clone(part.Keys), append(slices.Clone(part.Secrets), more...)
+	for i := range part.Keys {
+		if part.Keys[i].Facts.ARN == k.Facts.ARN {
+			part.Keys[i] = *k
+		}
+	}
+	return inventory.Prepare(part)
 }

@@ -16,6 +16,7 @@ const (
 	decrypt   = "kms:Decrypt"
 	putPolicy = "kms:PutKeyPolicy"
 	grant     = "kms:CreateGrant"
+	revoke    = "kms:RevokeGrant"
 )
 
 // useActions are the ways to use a key for secrets.
@@ -27,6 +28,11 @@ var openActions = append(slices.Clone(useActions), "kms:ReEncryptFrom", "kms:ReE
 
 // manageActions decide about a key: who may use it, and whether it can be used.
 var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ReplicateKey"}
+
+// grantActions are about grants that are there. Like use, and unlike what decides about a key, KMS takes them from other accounts as well. That
+// a policy allows kms:RetireGrant says nothing: who may retire a grant is in the grant.
+// Source: KMS API Reference, RevokeGrant, ListGrants and RetireGrant, "Cross-account use" and "Required permissions".
+var grantActions = []string{revoke, "kms:ListGrants"}
 
 // covered are the actions of a list that a statement of the key's policy is about.
 func covered(k *inventory.Key, s policy.Statement, actions []string) []string {

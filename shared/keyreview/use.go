@@ -24,7 +24,7 @@ type Use struct {
 }
 
 // seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
-var seenActions = slices.Concat(openActions, manageActions, []string{grant, "kms:RevokeGrant", "kms:Verify", "kms:VerifyMac", "kms:GetPublicKey", "kms:EnableKey",
+var seenActions = slices.Concat(openActions, manageActions, []string{grant, revoke, "kms:Verify", "kms:VerifyMac", "kms:GetPublicKey", "kms:EnableKey",
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 

@@ -3,7 +3,9 @@ package migration
 import (
 	"cmp"
 	"slices"
+	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 )
@@ -15,26 +17,26 @@ func (j Job) BackCommands(s guard.Secret) []string {
 		return nil
 	}
 	var out []string
-	if s.KeyID != j.Before.KeyID {
-		out = append(out, awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", j.Before.KeyID))
+	if !j.Before.is(s) || notBack(s, j.Before).Again {
+		out = append(out, awscli.OnSecret("update-secret", j.Secret, "--kms-key-id", j.Before.key()))
 	}
 	in := func(region string) func(guard.Replica) bool {
 		return func(r guard.Replica) bool { return r.Region == region }
 	}
 	for _, c := range j.Copies {
 		was, now := slices.IndexFunc(j.Before.Replicas, in(c.Region)), slices.IndexFunc(s.Replicas, in(c.Region))
-		if !c.changed() || was < 0 || now < 0 && c.Removed.IsZero() || now >= 0 && s.Replicas[now].KeyID == j.Before.Replicas[was].KeyID {
+		if !c.changed() || was < 0 || now < 0 && c.Removed.IsZero() || now >= 0 && sameKey(s.Replicas[now], j.Before.Replicas[was]) {
 			continue
 		}
 		if c.Removed.IsZero() {
-			out = append(out, awscli.OnSecret("update-secret", inRegion(j.Secret, c.Region), "--kms-key-id", j.Before.Replicas[was].KeyID))
+			out = append(out, awscli.OnSecret("update-secret", inRegion(j.Secret, c.Region), "--kms-key-id", keyOf(j.Before.Replicas[was])))
 			continue
 		}
 		if now >= 0 {
 			out = append(out, awscli.OnSecret("remove-regions-from-replication", j.Secret, "--remove-replica-regions", c.Region))
 		}
 		to := "Region=" + c.Region
-		if key := j.Before.Replicas[was].KeyID; key != "" {
+		if key := keyOf(j.Before.Replicas[was]); key != "" {
 			to += ",KmsKeyId=" + key
 		}
 		out = append(out, awscli.OnSecret("replicate-secret-to-regions", j.Secret, "--add-replica-regions", to))
@@ -66,10 +68,33 @@ func (j *Job) askAgain(r Request) {
 	}
 }
 
-// is reports that a secret is under the key that was recorded. The text that named the key then may name another one now.
-func (b *Before) is(s guard.Secret) bool {
-	if b.KeyARN != "" && s.Key.ARN != "" {
-		return s.Key.ARN == b.KeyARN
+// is reports that a secret is under the key that was recorded.
+func (b *Before) is(s guard.Secret) bool { return sameNamed(s.KeyID, s.Key.ARN, b.KeyID, b.KeyARN) }
+
+// key is the key that was recorded, as UpdateSecret takes it.
+func (b *Before) key() string { return exact(b.KeyID, b.KeyARN) }
+
+func sameKey(a, b guard.Replica) bool { return sameNamed(a.KeyID, a.Key.ARN, b.KeyID, b.Key.ARN) }
+
+// keyOf is the key of a replica, as UpdateSecret and ReplicateSecretToRegions take it.
+func keyOf(r guard.Replica) string { return exact(r.KeyID, r.Key.ARN) }
+
+// sameNamed compares two keys by ARN where both are known: the text that named one then may name another one now.
+func sameNamed(id, keyARN, otherID, otherARN string) bool {
+	if keyARN != "" && otherARN != "" {
+		return keyARN == otherARN
 	}
-	return s.KeyID == b.KeyID
+	return id == otherID
+}
+
+// exact is a key by what cannot move: an alias may have moved since, but none of AWS's own.
+func exact(id, keyARN string) string {
+	alias := id
+	if arn.Is(id) {
+		alias = arn.Of(id).Resource
+	}
+	if keyARN == "" || !strings.HasPrefix(alias, "alias/") || strings.HasPrefix(alias, "alias/aws/") {
+		return id
+	}
+	return keyARN
 }

@@ -366,7 +366,7 @@ func TestWhatCountsAsMoved(t *testing.T) {
 		"a version without a label does":            {migration.Job{Before: was}, version(nil, old, target), false},
 		"AWS lists no key of a labelled version":    {migration.Job{Before: was}, version(current), true},
 		"the versions could not be read":            {migration.Job{Before: was}, unlisted, true},
-		"it was under the new key when we came":     {migration.Job{Before: &migration.Before{KeyID: old.ARN, KeyARN: target.ARN}}, version(current, target), false},
+		"it was under the new key when we came":     {migration.Job{Before: &migration.Before{KeyID: target.ARN, KeyARN: target.ARN}}, secret("db", target), false},
 	} {
 		c.job.Target = target.ARN
 		if got := c.job.Moved(c.secret); got != c.want {

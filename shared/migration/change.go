@@ -73,7 +73,7 @@ func (v *visit) rekey(ctx context.Context, step Step, seen Seen) (bool, error) {
 		j.Before = before(seen.Secret, seen.At)
 	}
 	err := v.effect(ctx, store.Change{
-		Call: string(DoRekey), Wanted: v.wanted("key", step.Key), Look: v.underKey(step.Key), Allow: v.budget,
+		Call: string(DoRekey), Wanted: v.wanted("key", step.Key), Look: v.carries(step.Key), Allow: v.budget,
 		Journal: func(ctx context.Context, begun time.Time) error {
 			if j.Pending == nil {
 				j.Pending = &Pending{Action: DoRekey, At: begun}

@@ -58,8 +58,11 @@ func (v *visit) sees(state func(guard.Secret) bool) func(ctx context.Context) (b
 	}
 }
 
-func (v *visit) underKey(keyARN string) func(ctx context.Context) (bool, error) {
-	return v.sees(func(s guard.Secret) bool { return s.Key.ARN == keyARN })
+// carries looks whether the key is set; where it was, and its versions did not carry it, whether they do.
+func (v *visit) carries(keyARN string) func(ctx context.Context) (bool, error) {
+	return v.sees(func(s guard.Secret) bool {
+		return s.Key.ARN == keyARN && (v.job.Stopped == nil || Prove(s, keyARN).Proven())
+	})
 }
 
 // rotated looks for a version that was not there before, current or on its way.

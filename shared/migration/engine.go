@@ -68,10 +68,13 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 	}
 	was = was.under(e.Rules, e.By, e.Now().UTC())
 	rules = was.Binding(plan, rules)
+	if why := was.refuses(i, plan); why != nil {
+		return was, was, why
+	}
 	if was.goingBack() || was.Phase == RolledBack && was.Plan == plan { // which somebody asked for, and comes first
 		return was, was, nil
 	}
-	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
+	if was.Revision > 0 && !was.Phase.Resting() && (was.Phase != Sealed || was.Target == i.Target) && (was.Phase != Planned || was.Pending != nil || was.Plan == plan) {
 		fresh = was
 		fresh.Rules = &rules
 	} else {
@@ -82,12 +85,28 @@ func (e *Engine) begin(ctx context.Context, i Item, plan string, rules Rules) (w
 	return was, fresh, nil
 }
 
+// ErrOtherPlan says that another plan is moving the secret to another key.
+var ErrOtherPlan = errors.New("another plan is moving it to another key")
+
+// refuses errs on a plan that would move the secret to another key than the one under which it is between its locks.
+func (j Job) refuses(i Item, plan string) error {
+	moved := j.UnderNewKey() && j.Phase != Sealed || j.Setting() || j.between()
+	if !moved || j.Target == i.Target || j.Plan == plan {
+		return nil
+	}
+	of := "plan " + j.Plan
+	if j.Plan == "" {
+		of = "the hub"
+	}
+	return fmt.Errorf("%w: %s moves it to %s, and it is %s: apply that one to its end, or go back first with doublelock migrate rollback", ErrOtherPlan, of, j.Target, j.Phase)
+}
+
 // resume takes over what must not be forgotten of the job that was there before.
 func (j *Job) resume(was Job) {
 	j.History, j.Earlier.History = append(slices.Clip(was.History), j.History...), was.Earlier.History
 	j.Earlier.Rescues = was.Earlier.Rescues
 	j.Revision, j.LastChangeAt, j.Rescues = was.Revision, was.LastChangeAt, was.Rescues
-	if was.Phase != RolledBack { // which is as it was: what is found next is the state to go back to
+	if was.Phase != RolledBack && was.Phase != Overtaken && (was.Phase != Sealed || was.Target == j.Target) { // else what is found next is the state to go back to
 		j.Before = was.Before
 	}
 }
@@ -234,12 +253,16 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 			return Step{}, err
 		}
 	}
+	if s := v.job.Stopped; v.job.between() && s.Back != nil && !v.Now().Before(s.Next) && !v.job.goingBack() {
+		again := *s.Back
+		v.job.Pending = &again
+	}
 	if v.job.goingBack() {
 		err := v.rollback(ctx, "going back was begun "+v.job.Pending.At.Format(time.RFC3339))
 		if errors.Is(err, errBackUnproven) || errors.Is(err, ErrLeft) {
 			return Step{Action: DoWait, Reason: v.job.Reason, Left: errors.Is(err, ErrLeft)}, nil
 		}
-		if v.job.Phase == Failed {
+		if v.job.Phase == Failed || errors.Is(err, ErrOvertaken) {
 			err = nil // the reason is in the job, and was published
 		}
 		return Step{Action: DoNothing, Reason: "going back, taken up again"}, err
@@ -291,6 +314,9 @@ func (v *visit) ref() guard.SecretRef {
 // look sees what is true now.
 func (v *visit) look(ctx context.Context) (Seen, error) {
 	seen := Seen{At: v.Now().UTC(), Checked: v.checked, Blocked: v.blocked, Ordered: v.order != nil}
+	if v.Halt != nil {
+		seen.Halted = v.Halt(v.job)
+	}
 	var err error
 	seen.Secret, err = v.Secrets.Describe(ctx, v.ref())
 	if errors.Is(err, guard.ErrGone) {
@@ -338,7 +364,7 @@ func (v *visit) do(ctx context.Context, step Step, seen Seen) (bool, error) {
 	switch step.Action {
 	case DoNothing, DoWait:
 		v.job.Reason = step.Reason
-		if v.job.Again != nil && step.Action == DoWait {
+		if v.job.Again != nil && !step.Until.IsZero() {
 			v.job.Again.After = step.Until
 		}
 		return false, nil
@@ -415,6 +441,13 @@ func (v *visit) move(ctx context.Context, step Step, seen Seen) error {
 	j, was := &v.job, v.job.Phase
 	if err := v.journalEnd(ctx, was, step, seen); err != nil {
 		return err
+	}
+	if ours := !seen.Gone && j.Before != nil && j.Before.KeyARN != j.Target && seen.Secret.Key.ARN == j.Target; ours && (step.Phase == Blocked || step.Phase == Failed) {
+		var next time.Time
+		if step.Phase == Failed { // only trying shows whether it is mended
+			next = seen.At.Add(time.Duration(j.Rules.Observe))
+		}
+		j.stop(was, nil, next, seen.At)
 	}
 	j.enter(step.Phase, step.Reason, v.By, seen.At)
 	if was == RolledBack { // what is found now is the state to go back to

@@ -21,15 +21,18 @@ const (
 	Blocked    Phase = "blocked"     // something must be decided by people first
 	Failed     Phase = "failed"      // a change did not take, or the secret is gone
 	RolledBack Phase = "rolled_back" // everything is as it was
+	Overtaken  Phase = "overtaken"   // somebody has moved it to a key of their own
 )
 
 // Phases lists the phases in their order.
 func Phases() []Phase {
-	return []Phase{Planned, Unproven, Rekeyed, Observing, Sealing, Sealed, Blocked, Failed, RolledBack}
+	return []Phase{Planned, Unproven, Rekeyed, Observing, Sealing, Sealed, Blocked, Failed, RolledBack, Overtaken}
 }
 
 // Resting reports that nothing happens any more unless somebody asks for it.
-func (p Phase) Resting() bool { return p == Blocked || p == Failed || p == RolledBack }
+func (p Phase) Resting() bool {
+	return p == Blocked || p == Failed || p == RolledBack || p == Overtaken
+}
 
 // UnderNewKey reports that the secret is, as far as the job knows, under the key it was moved to.
 func (j Job) UnderNewKey() bool {
@@ -99,6 +102,8 @@ type Job struct {
 	Lease        Lease          `json:"lease,omitzero"`     // who is at it, by a version that knew no intents; this one writes none
 	Differs      string         `json:"differs,omitempty"`  // how its secret is other than it was left, of a job that rests
 	Stuck        *Stuck         `json:"stuck,omitempty"`    // out of reach; nil: it is not
+	Stopped      *Stopped       `json:"stopped,omitempty"`  // it was blocked or failed with its secret under the new key; nil: it was not
+	Excused      *Request       `json:"excused,omitempty"`  // who said that its wave goes on although this one went wrong, and why
 	Again        *Again         `json:"again,omitempty"`    // it went back by itself, and moves again; nil: it did not, or people decide
 	History      []Turn         `json:"history,omitempty"`  // changes of phase, the latest
 	Earlier      Earlier        `json:"earlier,omitzero"`   // how many of each list are older, and kept apart
@@ -136,6 +141,9 @@ type Known struct {
 	RefusedAt time.Time `json:"refusedAt,omitzero"` // when KMS refused it the new key last, whatever became of the read
 }
 
+// is reports whether the reader is the one that CloudTrail names so.
+func (k Known) is(principal string) bool { return k.Principal == principal || k.SeenAs == principal }
+
 // reads reports that the reader was seen to read since a time, and with the new key: a read in the day after KMS refused it that
 // key may have gone on with the previous one.
 func (k Known) reads(since time.Time) bool {
@@ -163,7 +171,7 @@ func (j Job) NeedsVisit() bool {
 		return false
 	}
 	open := slices.ContainsFunc(j.Rescues, func(r Rescue) bool { return r.Ended.IsZero() })
-	return open || j.goingBack() || j.Again != nil || len(j.Outbox)+len(j.Refusals) > 0 || !j.Phase.Resting() && j.Phase != Sealed
+	return open || j.goingBack() || j.Again != nil || j.between() || len(j.Outbox)+len(j.Refusals) > 0 || !j.Phase.Resting() && j.Phase != Sealed
 }
 
 // Pending is a change that was begun: journaled, perhaps made.
@@ -176,6 +184,32 @@ type Pending struct {
 	By     string    `json:"by,omitempty"`    // of going back: who asked for it
 	Also   []Request `json:"also,omitempty"`  // of going back: who asked for it since, with another reason
 	For    string    `json:"for,omitempty"`   // of going back that no person asked for: the reader that was refused
+}
+
+// Stopped is a job that people must help on while its secret is between the two locks: it is watched, and goes on by itself when
+// what stopped it is gone.
+type Stopped struct {
+	In    Phase     `json:"in"`             // the phase in which it goes on
+	Since time.Time `json:"since"`          // it was stopped first
+	Next  time.Time `json:"next,omitzero"`  // when it is tried again, where only that shows whether the cause is gone
+	Said  string    `json:"said,omitempty"` // the reason that people were notified of last
+	Paged time.Time `json:"paged,omitzero"` // when they were notified last that it stands there for too long
+	Back  *Pending  `json:"back,omitempty"` // of going back that failed: what is tried again
+}
+
+// between reports a job that rests while its secret is between the two locks.
+func (j Job) between() bool { return j.Stopped != nil && (j.Phase == Blocked || j.Phase == Failed) }
+
+// stop remembers where a job goes on that is to rest with its secret under the new key.
+func (j *Job) stop(in Phase, back *Pending, next, at time.Time) {
+	was := Stopped{Since: at}
+	if j.Stopped != nil {
+		was = *j.Stopped
+	}
+	if in == Blocked || in == Failed {
+		in = was.In
+	}
+	j.Stopped = &Stopped{In: in, Since: was.Since, Next: next, Said: was.Said, Paged: was.Paged, Back: back}
 }
 
 // Again is what a job that went back by itself waits for.
@@ -282,6 +316,9 @@ func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 	j.History = append(slices.Clip(j.History), Turn{At: at, From: j.Phase, To: p, Reason: reason, By: by})
 	if j.Phase != p {
 		j.Since, j.Differs = at, ""
+	}
+	if p == Sealed || p == RolledBack || p == Overtaken {
+		j.Stopped = nil
 	}
 	j.Phase, j.Reason = p, reason
 }

@@ -81,23 +81,42 @@ type Seen struct {
 	Checked bool     // the readers were asked for just now
 	Blocked []string // and these are in the way
 	Ordered bool     // the hub has just decided that its own job may set the key
+	Halted  string   // why its wave must not go on; "": it may
 	At      time.Time
 }
 
 // looksAtMost is how often a change is looked at before it counts as one that did not take.
 const looksAtMost = 3
 
-// Next decides the next step. It is pure: the same job, facts and settings give the same step.
+// Next decides the next step. It is pure: the same job, facts and settings give the same step. In a wave that is halted nothing is
+// begun that costs a reader its access; what puts a secret or its copies right goes on.
 func Next(j Job, s Seen, rules Rules) Step {
+	step := next(j, s, rules)
+	if s.Halted != "" && (step.Action.seals() || step.Action == DoCheck && !j.between()) {
+		return Step{Action: DoWait, Reason: s.Halted}
+	}
+	return step
+}
+
+// seals reports that an action sets a key, or has or asks for a new version under it.
+func (a Action) seals() bool {
+	return a == DoRekey || a == DoRotate || a == DoAsk || a == DoRekeyReplica || a == DoRemoveReplica
+}
+
+func next(j Job, s Seen, rules Rules) Step {
 	switch {
 	case j.Newer() != "":
 		return Step{Action: DoNothing, Reason: j.Newer()}
+	case !s.Gone && !s.Secret.PendingDeletion() && (!j.Phase.Resting() || j.between()) && j.third(s.Secret) != "":
+		return nextOvertaken(j, s)
+	case j.between():
+		return nextStopped(j, s)
 	case j.Phase == RolledBack && j.Again != nil:
 		return nextAgain(j, s, rules)
 	case j.Phase.Resting():
 		return Step{Action: DoNothing, Reason: j.Reason}
 	case s.Gone:
-		return Step{Action: DoMove, Phase: Failed, Reason: "the secret was deleted"}
+		return Step{Action: DoMove, Phase: Failed, Reason: deleted}
 	case s.Secret.PendingDeletion():
 		return Step{Action: DoMove, Phase: Blocked, Reason: "its deletion is scheduled"}
 	case s.Secret.Foreign():
@@ -123,6 +142,40 @@ func Next(j Job, s Seen, rules Rules) Step {
 		return Step{Action: DoNothing, Reason: "sealed"}
 	}
 	return Step{Action: DoNothing, Reason: "its phase is " + j.Phase.String()}
+}
+
+// standsFor is how long a job may stand between the two locks before people are notified that it does.
+const standsFor = 72 * time.Hour
+
+// nextStopped has a job go on that people had to help on, when what stopped it is gone, and notifies people again of one that
+// stands for too long.
+func nextStopped(j Job, s Seen) Step {
+	stands := Step{Action: DoWait, Reason: j.Reason, Until: j.Stopped.Next}
+	if s.At.Sub(j.Stopped.Since) >= standsFor && s.At.Sub(j.Stopped.Paged) >= giveUpFor {
+		stands = Step{Action: DoHand, Reason: j.Reason}
+	}
+	switch {
+	case s.Gone, s.Secret.Key.Manager != guard.ManagerUnknown && s.Secret.Key.ARN != j.Target:
+		return Step{Action: DoNothing, Reason: j.Reason} // somebody has decided otherwise: Compare says so
+	case s.Secret.Key.Manager == guard.ManagerUnknown, s.Secret.PendingDeletion(), s.Secret.Foreign(), s.At.Before(j.Stopped.Next):
+		return stands
+	case !s.Checked:
+		return Step{Action: DoCheck}
+	case len(s.Blocked) > 0:
+		stands.Reason = strings.Join(s.Blocked, "; ")
+		return stands
+	}
+	return Step{Action: DoMove, Phase: j.Stopped.In, Reason: "it goes on: what stopped it may be gone (" + j.Reason + ")"}
+}
+
+// nextOvertaken leaves a secret to whoever moved it on. What was begun is finished: a copy that is away is made again.
+func nextOvertaken(j Job, s Seen) Step {
+	for _, c := range j.Copies {
+		if !c.Removed.IsZero() && c.Done.IsZero() && !hasReplica(s.Secret, c.Region, func(guard.Replica) bool { return true }) {
+			return Step{Action: DoAddReplica, Region: c.Region, Key: c.Target, Phase: j.Phase, Reason: "the copy in " + c.Region + " is away"}
+		}
+	}
+	return Step{Action: DoMove, Phase: Overtaken, Reason: overtakenBy(j.third(s.Secret))}
 }
 
 // nextAgain moves a secret again that went back by itself, when every reader would keep access: once a day it is asked.
@@ -179,7 +232,14 @@ func nextPlanned(j Job, s Seen, rules Rules) Step {
 		return step
 	}
 	if s.Secret.Key.ARN == j.Target && j.Target != "" {
-		return proven(Prove(s.Secret, j.Target), "it is under the new key already")
+		p := Prove(s.Secret, j.Target)
+		if j.Stopped == nil || p.Proven() || p.Unread {
+			return proven(p, "it is under the new key already")
+		}
+		if wait, ok := notYet(j, s.At, rules); ok {
+			return wait
+		}
+		return Step{Action: DoRekey, Key: j.Target, Reason: "it is under the new key, and not all of its versions carry it"}
 	}
 	if wait, ok := notYet(j, s.At, rules); ok {
 		return wait

@@ -249,18 +249,36 @@ func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 		"two failed in the canary wave":   {append(of("plan", migration.Canary, jobs(0, 2)), jobs(1, 0)...), false},
 		"one failed beside a healthy one": {jobs(1, 1), false},
 	} {
-		if got := migration.Halted(tt.jobs, "plan", migration.Development, set); (got != "") != tt.halts {
+		if got := migration.Halted(tt.jobs, migration.Job{Plan: "plan", Wave: migration.Development}, set); (got != "") != tt.halts {
 			t.Errorf("%s: %q", name, got)
 		}
-		if got := migration.Halted(tt.jobs, "plan", migration.Production, set); got != "" {
+		if got := migration.Halted(tt.jobs, migration.Job{Plan: "plan", Wave: migration.Production}, set); got != "" {
 			t.Errorf("%s: another wave halts: %q", name, got)
 		}
 	}
-	got := migration.Halted(of("plan", migration.Canary, jobs(0, 1)), "plan", migration.Canary, set)
-	if !strings.Contains(got, "wave canary of plan plan is halted: 1 of 1") || !strings.Contains(got, "mend the cause and plan again (doublelock migrate plan)") {
+	got := migration.Halted(of("plan", migration.Canary, jobs(0, 1)), migration.Job{Plan: "plan", Wave: migration.Canary}, set)
+	if !strings.Contains(got, "wave canary of plan plan is halted: 1 of 1") || !strings.Contains(got, "mend the cause, and then: doublelock migrate resume --wave canary --reason TEXT") {
 		t.Errorf("the first canary failed: %q", got)
 	}
-	if got := migration.Halted(of("", migration.Canary, jobs(0, 2)), "", migration.Canary, set); got != "" {
+	spread := of("plan", migration.Development, jobs(17, 3))
+	for i := range spread {
+		spread[i].Account = map[bool]string{true: "a", false: "b"}[i%2 == 0]
+	}
+	for account, want := range map[string]string{"a": "wave dev of plan plan is halted: 3 of 20", "": "wave dev of plan plan is halted: 3 of 20"} {
+		if got := migration.Halted(spread, migration.Job{Plan: "plan", Wave: migration.Development, Account: account}, set); !strings.Contains(got, want) {
+			t.Errorf("three of twenty, account %q: %q", account, got)
+		}
+	}
+	here := of("plan", migration.Development, append(jobs(0, 2), jobs(40, 0)...))
+	for i := range here {
+		here[i].Account = map[bool]string{true: "a", false: "b"}[i < 5]
+	}
+	for account, halts := range map[string]bool{"a": true, "b": false} {
+		if got := migration.Halted(here, migration.Job{Plan: "plan", Wave: migration.Development, Account: account}, set); (got != "") != halts || halts && !strings.Contains(got, "is halted in account a: 2 of 5") {
+			t.Errorf("two of five in account a, and forty in all, account %q: %q", account, got)
+		}
+	}
+	if got := migration.Halted(of("", migration.Canary, jobs(0, 2)), migration.Job{Plan: "", Wave: migration.Canary}, set); got != "" {
 		t.Errorf("the hub's own jobs are no wave: %q", got)
 	}
 }

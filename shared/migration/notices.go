@@ -78,9 +78,23 @@ func (v *visit) notifyMove(was Phase, seen Seen) {
 		v.notify(guard.NoticeRekeyed, guard.Move{Key: j.Target, Code: j.code()}, seen.At)
 	case Unproven:
 		v.notify(guard.NoticeUnproven, j.unproven(), seen.At)
+	case Overtaken:
+		v.notify(guard.NoticeAttention, guard.Move{Reason: j.Reason}, seen.At)
 	case Failed, Blocked:
+		if v.job.said() {
+			return
+		}
 		v.notify(guard.NoticeFailed, guard.Move{Reason: j.Reason}, seen.At)
 	} // detect notifies of sealed secrets, whoever sealed them
+}
+
+// said reports that people were notified already of why the job is stopped, and remembers that they are.
+func (j *Job) said() bool {
+	if j.Stopped == nil || j.Stopped.Said == j.Reason {
+		return j.Stopped != nil
+	}
+	j.Stopped.Said = j.Reason
+	return false
 }
 
 // reply answers what asked the hub for the change.
@@ -125,8 +139,23 @@ func (j Job) code() string {
 
 // hand gives a change that was not proven in time to the owner, a single time. It is looked at as before.
 func (v *visit) hand(ctx context.Context, step Step) error {
+	if v.job.between() {
+		return v.stands(ctx, step)
+	}
 	v.job.HandedAt, v.job.Reason = v.Now().UTC(), step.Reason
 	v.notify(guard.NoticeUnproven, guard.Move{Reason: step.Reason, Key: v.job.Target, Sought: v.job.RekeyedAt}, v.job.HandedAt)
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	return v.publish(ctx)
+}
+
+// stands notifies people of a secret that stands between the two locks, now and every week.
+func (v *visit) stands(ctx context.Context, step Step) error {
+	j, now := &v.job, v.Now().UTC()
+	j.Stopped.Paged, j.Reason = now, step.Reason
+	v.notify(guard.NoticeAttention, guard.Move{Reason: fmt.Sprintf("its migration is %s since %s with the secret under the new key, where older copies still open with the previous one: %s. It goes on by itself when that is mended; "+
+		"set it back with doublelock migrate rollback if it is not to be", j.Phase, minute(j.Stopped.Since), j.Reason)}, now)
 	if err := v.save(ctx); err != nil {
 		return err
 	}

@@ -81,7 +81,7 @@ func (e *Engine) ordered(o Order, was Job) Job {
 	j := was
 	if was.Revision == 0 || was.Phase.Resting() {
 		s := o.Secret
-		j = Job{Secret: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, Wave: WaveOf(s.Tags), Seal: SealOwner}
+		j = Job{Secret: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, Wave: rules.WaveOf(s.Account, nil, s.Tags), Seal: SealOwner}
 		if s.RotationEnabled {
 			j.Seal = SealRotate
 		}

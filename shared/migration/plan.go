@@ -251,10 +251,20 @@ func (f *Facts) replicaDone(s guard.Secret, r guard.Replica) bool {
 	return r.Key.Manager == guard.ManagerCustomer && f.Approved.Allows(r.Key, s.Account) == guard.Pass
 }
 
+// path is the root and the OUs above an account, where they were read.
+func (f *Facts) path(account string) []string {
+	all := f.Access.Snapshot().Accounts
+	at := slices.IndexFunc(all, func(a inventory.Account) bool { return a.ID == account })
+	if at < 0 {
+		return nil
+	}
+	return all[at].Path
+}
+
 func (f *Facts) plan(s inventory.Secret) (Item, error) {
 	facts := s.Facts
 	item := Item{
-		Secret: facts.ARN, Name: facts.Name, Account: facts.Account, Region: facts.Region, Wave: WaveOf(facts.Tags),
+		Secret: facts.ARN, Name: facts.Name, Account: facts.Account, Region: facts.Region, Wave: f.Rules.WaveOf(facts.Account, f.path(facts.Account), facts.Tags),
 		State: guard.StateOf(facts, ""), Seal: SealOwner, Tool: f.Tools[facts.ARN],
 		From: From{KeyID: facts.KeyID, ARN: facts.Key.ARN, Customer: facts.Key.Manager == guard.ManagerCustomer, State: facts.Key.State},
 	}

@@ -97,6 +97,8 @@ type Engine struct {
 	// Enter takes the role that changes the secrets of an account, and changes nothing: guard.ErrNotOurs where that cannot
 	// be. It is asked before every change, so that nothing is journaled that is not tried. nil: it is not asked.
 	Enter func(ctx context.Context, account string) error
+	// Halt says why the wave of a job must not go on, "" where it may: HaltsOf. nil: none is halted.
+	Halt  func(Job) string
 	Rules Rules  // of the settings: for the hub's own jobs, and for jobs that were stored without any
 	By    string // whose word it is, for job and journal: our role session, or the person's
 	Why   string // that a person gave for what is begun; "": no person asked

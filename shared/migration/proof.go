@@ -37,6 +37,7 @@ func Prove(s guard.Secret, target string) Proof {
 type Proof struct {
 	Missing string // what is, in one sentence; "" is proven
 	Unread  bool   // it could not be read: nothing is known to have failed
+	Again   bool   // of going back: a version certainly does not open with the key, and setting the key again may mend it
 }
 
 // Proven reports that every version that a re-key takes along was seen to carry the key.

@@ -91,7 +91,7 @@ func TestASessionThatItsOwnPolicyRestrictsMovesNothingBack(t *testing.T) {
 	}
 	j := w.job(t)
 	j.Wave = migration.Canary
-	if halted := migration.Halted([]migration.Job{j}, j.Plan, j.Wave, migration.Defaults()); halted != "" {
+	if halted := migration.Halted([]migration.Job{j}, migration.Job{Plan: j.Plan, Wave: j.Wave}, migration.Defaults()); halted != "" {
 		t.Errorf("one principal halts a wave: %s", halted)
 	}
 }

@@ -67,7 +67,7 @@ func (v *visit) refused(ctx context.Context, r Refused) (Answer, error) {
 
 // noteKey notes that KMS refused the new key to a reader, which goes on with another key as long as there is one.
 func (j *Job) noteKey(r Refused) bool {
-	at := slices.IndexFunc(j.Readers, func(k Known) bool { return k.Principal == r.Principal })
+	at := slices.IndexFunc(j.Readers, func(k Known) bool { return k.is(r.Principal) })
 	if r.Read || at < 0 || !r.At.After(j.Readers[at].RefusedAt) {
 		return false
 	}
@@ -166,14 +166,14 @@ func (v *visit) proven(ctx context.Context, r Refused, s guard.Secret, unseen er
 	case unseen != nil && waits && v.needsLook(r):
 		return r.By, false, fmt.Errorf("%w: %w", ErrKept, unseen)
 	case unseen != nil:
-		return r.By, false, nil
+		return r.By, false, nil //nolint:nilerr // people are notified of it as unknown
 	}
 	lock, err := v.Preflight.Refusing(ctx, s, r.Principal)
 	switch {
 	case err != nil && waits:
 		return r.By, false, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
 	case err != nil || lock == LockUnknown:
-		return r.By, false, nil
+		return r.By, false, nil //nolint:nilerr // as above
 	}
 	return lock, true, nil
 }
@@ -202,7 +202,8 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 		return AnswerNone, nil // kept: the event of the read may be on its way
 	}
 	s, unseen := v.Secrets.Describe(ctx, v.read(r))
-	if errors.Is(unseen, guard.ErrGone) || unseen == nil && s.PendingDeletion() { // nobody reads it, whatever its key
+	elsewhere := v.job.between() && unseen == nil && r.Region == "" && s.Key.Manager != guard.ManagerUnknown && s.Key.ARN != v.job.Target
+	if errors.Is(unseen, guard.ErrGone) || unseen == nil && s.PendingDeletion() || elsewhere { // nobody reads it, or not with our key
 		v.job.forget(r)
 		return AnswerNone, nil
 	}
@@ -256,7 +257,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 			answer, problem = AnswerPage, "; restoring access failed: "+v.plainly(failed)
 		}
 	}
-	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) || errors.Is(failed, ErrLeft) {
+	if v.job.Phase == Failed || errors.Is(failed, errBackUnproven) || errors.Is(failed, ErrNothingToUndo) || errors.Is(failed, ErrOvertaken) || errors.Is(failed, ErrLeft) {
 		failed = nil // the reason is in the job
 	}
 	if unseen == nil && r.By == LockKey {
@@ -301,7 +302,7 @@ func (j *Job) again(principal string) int {
 // plainly is our word for what went wrong. AWS's own text is for the log.
 func (v *visit) plainly(err error) string {
 	switch {
-	case v.job.Phase == Failed, errors.Is(err, errBackUnproven), errors.Is(err, ErrLeft):
+	case v.job.Phase == Failed, errors.Is(err, errBackUnproven), errors.Is(err, ErrLeft), errors.Is(err, ErrOvertaken):
 		return v.job.Reason
 	case errors.Is(err, ErrNothingToUndo):
 		return "the secret is as it was before its migration"

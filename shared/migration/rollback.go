@@ -1,6 +1,7 @@
 package migration
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -40,7 +41,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	s, err := v.Secrets.Describe(ctx, v.ref())
 	switch {
 	case errors.Is(err, guard.ErrGone):
-		return v.failBack(ctx, "the secret was deleted")
+		return v.failBack(ctx, deleted)
 	case err != nil:
 		return fmt.Errorf("look before going back: %w", err)
 	case !j.goingBack() && !j.Moved(s): // what was begun may have set the key back already
@@ -57,10 +58,13 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 		return err
 	}
 	why = v.whyBack(why)
-	if s.KeyID != j.Before.KeyID {
-		before := j.Before.KeyID
+	if third := j.third(s); third != "" {
+		return v.overtaken(ctx, third)
+	}
+	if before := j.Before.key(); !j.Before.is(s) || notBack(s, j.Before).Again {
 		if err := v.effect(ctx, store.Change{
-			Call: string(DoRekey), Wanted: v.wanted("key", before, v.try()), Look: v.sees(func(s guard.Secret) bool { return s.KeyID == before }),
+			Call: string(DoRekey), Wanted: v.wanted("key", before, v.try()),
+			Look: v.sees(func(s guard.Secret) bool { return j.Before.is(s) && !notBack(s, j.Before).Again }),
 			Send: func(ctx context.Context) error { return v.Secrets.Rekey(ctx, v.ref(), before) },
 		}); err != nil {
 			return v.noWayBack(ctx, why, err)
@@ -113,10 +117,13 @@ func (j Job) Moved(s guard.Secret) bool {
 	switch {
 	case j.Before == nil:
 		return false
-	case s.KeyID != j.Before.KeyID, slices.ContainsFunc(j.Copies, ReplicaTo.changed):
+	case !j.Before.is(s), slices.ContainsFunc(j.Copies, ReplicaTo.changed):
 		return true
 	case j.Before.KeyARN == j.Target: // it was under the key when we came
 		return false
+	}
+	if notBack(s, j.Before).Again {
+		return true
 	}
 	here := guard.CopiesOf(s).Here().Labelled()
 	return here.Unlisted || slices.ContainsFunc(here.List, func(c guard.Copy) bool { return c.Nameless() || c.Needs(guard.Key{ARN: j.Target}) })
@@ -124,6 +131,32 @@ func (j Job) Moved(s guard.Secret) bool {
 
 // changed reports whether something was done to a copy.
 func (r ReplicaTo) changed() bool { return !r.Removed.IsZero() || !r.Moved.IsZero() }
+
+// ErrOvertaken says that somebody has moved the secret to a key of their own since: it is left under that.
+var ErrOvertaken = errors.New("its owner has moved it to another key since")
+
+// third is a customer managed key that a secret is under and that is neither the one it had nor the one it was to get: somebody's
+// own choice. "" is none.
+func (j Job) third(s guard.Secret) string {
+	if j.Before == nil || j.Before.KeyARN == "" && j.Before.KeyID != "" || s.Key.Manager != guard.ManagerCustomer || j.Before.is(s) || s.Key.ARN == j.Target {
+		return ""
+	}
+	return s.Key.ARN
+}
+
+// overtaken ends a job whose secret somebody has moved on.
+func (v *visit) overtaken(ctx context.Context, key string) error {
+	v.job.Pending = nil
+	v.job.enter(Overtaken, overtakenBy(key), v.By, v.Now().UTC())
+	if err := v.save(ctx); err != nil {
+		return err
+	}
+	return ErrOvertaken
+}
+
+func overtakenBy(key string) string {
+	return "somebody has moved it to " + key + ", which is neither the key it had nor the one it was to get: it is left so"
+}
 
 // nothingToUndo ends a job that has not changed its secret, so that it does not move it later. One that failed stays so.
 func (v *visit) nothingToUndo(ctx context.Context, why string, now time.Time) error {
@@ -153,10 +186,19 @@ func (v *visit) noWayBack(ctx context.Context, why string, err error) error {
 	return v.failBack(ctx, "going back was refused: "+refusal(err)+" ("+beforeKey(v.job.Before)+"); it was to go back because: "+why)
 }
 
+const deleted = "the secret was deleted"
+
 // failBack ends going back without success, which people must see, whoever was at it.
 func (v *visit) failBack(ctx context.Context, reason string) error {
+	now, back := v.Now().UTC(), v.job.Pending
+	if back != nil && reason != deleted { // it is tried again, and its readers are watched
+		v.job.stop(v.job.Phase, back, now.Add(time.Duration(v.job.Rules.Observe)), now)
+	}
 	v.job.Pending = nil
-	v.job.enter(Failed, reason, v.By, v.Now().UTC())
+	v.job.enter(Failed, reason, v.By, now)
+	if v.job.said() {
+		return cmp.Or(v.save(ctx), errors.New(v.job.Reason))
+	}
 	failed := v.notice(guard.NoticeFailed, guard.Move{Reason: v.job.Reason}, v.job.Since)
 	failed.Back = true
 	v.job.Outbox = append(slices.Clip(v.job.Outbox), failed)
@@ -280,7 +322,7 @@ func (v *visit) backUnproven(ctx context.Context, missing string) error {
 
 func notBack(s guard.Secret, b *Before) Proof {
 	switch {
-	case s.KeyID != b.KeyID:
+	case !b.is(s):
 		return Proof{Missing: "UpdateSecret was accepted, but the secret is not under " + beforeKey(b)}
 	case s.VersionsUnread:
 		return Proof{Unread: true, Missing: "the key is set back, but the versions could not be read, so nothing is proven: let the role doublelock-read list them"}
@@ -292,7 +334,7 @@ func notBack(s guard.Secret, b *Before) Proof {
 		case !c.Nameless() && len(ownLabels(c)) > 0:
 			return Proof{Missing: "the key is set back, but version " + c.Version + " under " + strings.Join(c.Stages, ", ") + " opens with the new key only, and a change of the key leaves it: its owner must write it again under that label"}
 		case !c.Nameless():
-			return Proof{Missing: "the key is set back, but version " + c.Version + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"}
+			return Proof{Again: true, Missing: "the key is set back, but version " + c.Version + " opens with the new key only: the role doublelock-change probably lacks kms:Decrypt on it, so its owner must write a new version"}
 		case first.Proven():
 			first = Proof{Unread: true, Missing: "the key is set back, but the keys that version " + c.Version + " opens with could not be read, so nothing is proven"}
 		}
@@ -319,12 +361,12 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 		present, same := false, false
 		for _, r := range s.Replicas {
 			if r.Region == c.Region {
-				present, same = true, r.KeyID == was.KeyID
+				present, same = true, sameKey(r, *was)
 			}
 		}
 		if present && !same && c.Removed.IsZero() {
 			var change store.Change
-			v.rekeyReplicaTo(&change, c.Region, was.KeyID)
+			v.rekeyReplicaTo(&change, c.Region, keyOf(*was))
 			err := v.effect(ctx, change)
 			switch {
 			case err == nil:
@@ -348,7 +390,7 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 		}
 		if !present && !c.Removed.IsZero() { // what its owner took away stays so
 			var change store.Change
-			v.addReplica(&change, c.Region, was.KeyID)
+			v.addReplica(&change, c.Region, keyOf(*was))
 			if err := v.effect(ctx, change); err != nil {
 				return fmt.Errorf("make the copy in %s again: %w", c.Region, err)
 			}

@@ -28,6 +28,7 @@ type Rules struct {
 	AutoRollback   bool            `json:"rollback"`                       // before the first new version
 	AutoGrant      bool            `json:"rescueGrants"`                   // after it
 	GrantFor       Duration        `json:"grantFor"`
+	Waves          []Placed        `json:"waves,omitempty"` // in which accounts move; none: tags place a secret
 	MustKeep       Keep            `json:"mustKeep"`
 	AlwaysKeep     []string        `json:"alwaysKeep,omitempty"` // patterns of principals that keep access in every mode
 	Accepted       []Accept        `json:"accepted,omitempty"`   // principals that may lose it

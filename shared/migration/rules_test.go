@@ -28,6 +28,7 @@ func TestRulesAreReadAsTheyWereWritten(t *testing.T) {
 	rules := migration.Defaults().WithWindows([]window.Window{opening("Mon-Thu 22:00-04:00"), opening("20:00-24:00")}, "arn:aws:iam::222222222222:role/alice", now)
 	rules.RotateTwice, rules.AutoGrant = true, true
 	rules.AlwaysKeep, rules.Accepted = []string{role("glass")}, []migration.Accept{{Principals: role("old-*"), By: "ciso", Reason: "they go"}}
+	rules.Waves = []migration.Placed{{Wave: migration.Canary, Targets: []string{shop}}}
 	fields := reflect.ValueOf(rules)
 	for i := range fields.NumField() {
 		if fields.Field(i).IsZero() {
@@ -317,7 +318,7 @@ func TestAWaveHaltsByTheStrictestOfItsJobs(t *testing.T) {
 		}
 		jobs = append(jobs, j)
 	}
-	if got := migration.Halted(jobs, "plan", migration.Development, migration.Defaults()); got == "" {
+	if got := migration.Halted(jobs, migration.Job{Plan: "plan", Wave: migration.Development}, migration.Defaults()); got == "" {
 		t.Error("one of ten failed, and a job says that none may")
 	}
 }

@@ -196,7 +196,7 @@ func TestAnUnknownPhaseIsCountedApartAndHaltsItsWave(t *testing.T) {
 	if row := migration.Summarize([]migration.Job{j}, nil).Rows[0]; row.Unknown != 1 || row.Rekeyed != 0 {
 		t.Errorf("%+v", row)
 	}
-	if migration.Halted([]migration.Job{j}, j.Plan, migration.Canary, migration.Defaults()) == "" {
+	if migration.Halted([]migration.Job{j}, migration.Job{Plan: j.Plan, Wave: migration.Canary}, migration.Defaults()) == "" {
 		t.Error("its wave goes on")
 	}
 	if j.UnderNewKey() || j.Phase.Resting() {

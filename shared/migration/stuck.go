@@ -26,7 +26,7 @@ type Stuck struct {
 // "" is another worker, or who stopped this one.
 func unreachable(err error, account string) (why string, patience time.Duration) {
 	switch {
-	case err == nil, errors.Is(err, guard.ErrConflict), errors.Is(err, ErrNothingToUndo), errors.Is(err, context.Canceled):
+	case err == nil, errors.Is(err, guard.ErrConflict), errors.Is(err, ErrNothingToUndo), errors.Is(err, ErrOvertaken), errors.Is(err, context.Canceled):
 		return "", 0
 	case errors.Is(err, guard.ErrThrottled), errors.Is(err, guard.ErrUnsent), errors.Is(err, guard.ErrUnavailable) && !errors.Is(err, context.DeadlineExceeded):
 		return "AWS answers no visit of the secret, it is busy or down", passesFor

@@ -30,7 +30,8 @@ type Row struct {
 	Sealed     int    `json:"sealed"`
 	Stuck      int    `json:"stuck"` // blocked or failed
 	RolledBack int    `json:"rolledBack"`
-	Unknown    int    `json:"unknown,omitempty"` // a newer version has left them in a phase that this one does not know
+	Overtaken  int    `json:"overtaken,omitempty"` // somebody has moved them to a key of their own
+	Unknown    int    `json:"unknown,omitempty"`   // a newer version has left them in a phase that this one does not know
 }
 
 // Waiting is a secret that waits for somebody.
@@ -119,6 +120,8 @@ func (r *Row) count(at stage) {
 		r.Sealed++
 	case at.phase == RolledBack:
 		r.RolledBack++
+	case at.phase == Overtaken:
+		r.Overtaken++
 	case at.phase == Blocked || at.phase == Failed:
 		r.Stuck++
 	case at.phase == Unproven:
@@ -143,7 +146,7 @@ func (at stage) waitsFor(j Job) string {
 		return "owner"
 	case at.phase == Sealing && j.Seal == SealOwner:
 		return "owner"
-	case at.phase == Sealed && j.Phase == Sealed || at.phase == RolledBack && j.Again == nil:
+	case at.phase == Sealed && j.Phase == Sealed || at.phase == RolledBack && j.Again == nil || at.phase == Overtaken:
 		return ""
 	}
 	return "time"

@@ -81,6 +81,8 @@ func Unfit(name string, k guard.Key, s guard.Secret, region string, approved gua
 	}
 	if approved.Allows(k, s.Account) != guard.Pass {
 		switch by, doubt := approved.SelfApproved(k); {
+		case doubt != nil && doubt.Awaited():
+			return fmt.Sprintf("the key %s is %s: give the event of that call an hour, or have an approver write it again, or name its ARN under keys.approved", name, doubt.Words())
 		case doubt != nil:
 			return fmt.Sprintf("the key %s is %s: an approver has to write it again, or name its ARN under keys.approved", name, doubt.Words())
 		case by != "":

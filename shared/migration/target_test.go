@@ -51,3 +51,25 @@ func TestAKeyThatSecretsManagerDoesNotTakeBlocksThePlan(t *testing.T) {
 		})
 	}
 }
+
+// Nobody is asked to write an alias again whose event may be on its way.
+func TestAKeyWhoseAliasWasSetAMinuteAgoIsNoTargetYet(t *testing.T) {
+	k := cmk("new", region)
+	k.Aliases = []string{"alias/ok"}
+	for name, tt := range map[string]struct {
+		doubt guard.Doubt
+		why   string
+	}{
+		"by somebody else":               {guard.Doubt{Actor: "arn:aws:sts::1:assumed-role/Engineer/s", At: now}, "Engineer/s, who is no approver, set at " + now.Format("2006-01-02 15:04") + " UTC: an approver has to write it again"},
+		"by a call that nobody knows of": {guard.Doubt{At: now}, "alias/ok, which was set at " + now.Format("2006-01-02 15:04") + " UTC, and who set it is not known yet: give the event of that call an hour"},
+		"and what was kept is not read":  {guard.Doubt{}, "and nobody knows who: an approver has to write it again"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tt.doubt.By, tt.doubt.Name = guard.ApprovedByAlias, "alias/ok"
+			approved := guard.Approved{Aliases: k.Aliases, Protected: map[string]bool{k.Account: true}, Doubts: map[string][]guard.Doubt{k.ARN: {tt.doubt}}}
+			if got := migration.Unfit(k.ARN, k, secret("db", managed()), region, approved); !strings.Contains(got, tt.why) {
+				t.Errorf("it says %q, want %q", got, tt.why)
+			}
+		})
+	}
+}

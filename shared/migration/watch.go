@@ -46,7 +46,7 @@ func (r Refused) Identity() string { return r.EventID }
 // Judge says what to do about a denied read of a job's secret, and why, if the lock that refused it is the one that it says.
 func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	switch {
-	case !j.UnderNewKey():
+	case !j.UnderNewKey() && !j.between():
 		return AnswerNone, "the secret is not under the new key"
 	case r.Region != "" && j.copyIn(r.Region) == nil:
 		return AnswerNone, "its copy in " + r.Region + " is not under the new key"
@@ -101,5 +101,5 @@ func (j Job) copyIn(region string) *ReplicaTo {
 }
 
 func (j Job) knows(principal string) bool {
-	return slices.ContainsFunc(j.Readers, func(k Known) bool { return k.Principal == principal })
+	return slices.ContainsFunc(j.Readers, func(k Known) bool { return k.is(principal) })
 }

@@ -30,7 +30,7 @@ type Instruction struct {
 	Windows []window.Window `json:"windows,omitempty"` // that are said to bind the job, of apply
 	GoAhead string          `json:"goAhead,omitempty"` // who says that observing is over, of apply
 
-	Secret string `json:"secret,omitempty"` // ARN, of rollback
+	Secret string `json:"secret,omitempty"` // ARN, of rollback and resume
 }
 
 // Verb is what is to be done.
@@ -40,6 +40,7 @@ const (
 	Record  Verb = "record"   // remember the digest of a plan: what is applied must be in it
 	Apply   Verb = "apply"    // take the secret of a part as far as it can go now
 	SetBack Verb = "rollback" // set a secret back
+	Resume  Verb = "resume"   // let the wave of a secret that went wrong go on
 )
 
 // Validate errs on an instruction that says too little.
@@ -52,9 +53,9 @@ func (i Instruction) Validate() error {
 		return missing("plan")
 	case i.Do == Apply && (i.Plan == "" || i.Digest == "" || i.Part == nil):
 		return missing("part of a plan")
-	case i.Do == SetBack && i.Secret == "":
+	case (i.Do == SetBack || i.Do == Resume) && i.Secret == "":
 		return missing("secret")
-	case i.Do != Record && i.Do != Apply && i.Do != SetBack:
+	case i.Do != Record && i.Do != Apply && i.Do != SetBack && i.Do != Resume:
 		return fmt.Errorf("instruction %q is unknown", i.Do)
 	case i.Do != Record && i.Reason == "":
 		return missing("reason")

@@ -28,6 +28,9 @@ func (c Config) OUs() []string {
 	for _, stage := range c.Rollout {
 		add(stage.Targets)
 	}
+	for _, wave := range c.Migration.Waves {
+		add(wave.Targets)
+	}
 	return all
 }
 
@@ -50,6 +53,11 @@ func (f *File) Compare(seen Seen) Problems {
 		}
 		for j, account := range stage.Accounts {
 			c.account(fmt.Sprintf("rollout[%d].accounts[%d]", i, j), account)
+		}
+	}
+	for i, wave := range f.Config.Migration.Waves {
+		for j, target := range wave.Targets {
+			c.target(fmt.Sprintf("migration.waves[%d].targets[%d]", i, j), target)
 		}
 	}
 	for i, choice := range f.Config.Keys.Use {

@@ -117,6 +117,7 @@ type Migration struct {
 	WatchHours   int              `yaml:"watchHours" json:"watchHours,omitempty" about:"Hours after the first new version in which a reader that is refused is helped. Default: 48."`
 	RotateTwice  bool             `yaml:"rotateTwice" json:"rotateTwice,omitempty" about:"Rotate a second time at once, so that AWSPREVIOUS is sealed too. Default: wait for the next rotation."`
 	RescueGrants bool             `yaml:"rescueGrants" json:"rescueGrants,omitempty" about:"After the seal, give a reader that lost access its read back by a grant of a day. Default: its owner is notified."`
+	Waves        []MigrationWave  `yaml:"waves" json:"waves,omitempty" about:"In which order secrets move: OUs and accounts by wave. What is in none moves last. Default: the tags doublelock:wave, environment, env or stage place a secret, which its owner may write; with waves here they only move it to a later one."`
 	MustKeep     string           `yaml:"mustKeep" json:"mustKeep,omitempty" about:"Who has to keep access before a secret is moved. seen: who CloudTrail saw in 90 days, and the roles of rotations. workloads: also IAM users, roles that services or identity providers give to code, and whoever is outside of what was read. everybody: also roles that could and were not seen. breakGlassRoles and operations.operators keep it in each. Default: workloads."`
 	Accepted     []AcceptedReader `yaml:"accepted" json:"accepted,omitempty" about:"Principals that may lose access to secrets, by pattern: who accepted that, and why."`
 }
@@ -127,6 +128,15 @@ type AcceptedReader struct {
 	By         string `yaml:"by" json:"by,omitempty" about:"Who accepted it."`
 	Reason     string `yaml:"reason" json:"reason,omitempty" about:"Why it need not keep access."`
 }
+
+// MigrationWave is one of the waves in which secrets move: canary, dev, test, prod.
+type MigrationWave struct {
+	Wave    string   `yaml:"wave" json:"wave" about:"Name of the wave. They move in the order canary, dev, test, prod."`
+	Targets []string `yaml:"targets" json:"targets" about:"OUs, accounts or the root. The one next to an account decides."`
+}
+
+// MigrationWaves lists the waves in their order.
+func MigrationWaves() []string { return []string{"canary", "dev", "test", "prod"} }
 
 // Retention says how long things are kept, in days.
 type Retention struct {

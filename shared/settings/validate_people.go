@@ -151,6 +151,29 @@ func (v validator) waivedResource(path, resource string) {
 // scheduleShape is what EventBridge Scheduler takes, as far as a typing mistake goes.
 var scheduleShape = formed(`^(rate\([1-9]\d* (minutes?|hours?|days?)\)|cron\([^()]+( [^()]+){5}\))$`)
 
+// migrationWaves reports waves that there are not, and targets that are in two.
+func (v validator) migrationWaves() {
+	owners := map[string]string{}
+	for i, w := range v.config.Migration.Waves {
+		path := fmt.Sprintf("migration.waves[%d]", i)
+		if !slices.Contains(MigrationWaves(), w.Wave) {
+			v.problem(path+".wave", fmt.Sprintf("%s.wave %q is no wave", path, w.Wave), "use one of "+strings.Join(MigrationWaves(), ", "))
+		}
+		if len(w.Targets) == 0 {
+			v.problem(path+".targets", path+".targets is empty", "add an OU, an account or the root")
+		}
+		for n, target := range w.Targets {
+			field := fmt.Sprintf("%s.targets[%d]", path, n)
+			if first, taken := owners[target]; taken {
+				v.problem(field, fmt.Sprintf("%s is in wave %s already", target, first), "keep it in one wave")
+			}
+			if v.targetShape(field, target) {
+				owners[target] = w.Wave
+			}
+		}
+	}
+}
+
 func (v validator) migration() {
 	if v.written("migration.observeHours") {
 		v.between("migration.observeHours", v.config.Migration.ObserveHours, mostHours)
@@ -162,6 +185,7 @@ func (v validator) migration() {
 	if v.written("migration.mustKeep") && !slices.Contains(KeepModes(), m.MustKeep) {
 		v.problem("migration.mustKeep", fmt.Sprintf("migration.mustKeep %q is no mode", m.MustKeep), "use one of "+strings.Join(KeepModes(), ", "))
 	}
+	v.migrationWaves()
 	for i, a := range m.Accepted {
 		path := fmt.Sprintf("migration.accepted[%d]", i)
 		example := arn.PartitionOf(v.config.Regions.Home).Role("*", "stacksets-exec-*")

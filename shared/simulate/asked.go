@@ -119,6 +119,13 @@ func (t *Trial) seen(s step) Verdict {
 		return Verdict{Outcome: Passes, Asked: s.trial.String()}
 	}
 	at := t.settled(s.call)
+	if len(s.others) > 0 {
+		all := []Verdict{at}
+		for _, other := range s.others {
+			all = append(all, t.settled(other))
+		}
+		at = settle(all)
+	}
 	if s.way == "" || s.call.ownKey || s.trial.closes() || severity[at.Outcome] == 0 {
 		return at
 	}

@@ -29,11 +29,15 @@ type Call struct {
 	EventID string
 	Error   string // why it failed then; "" when it succeeded
 
-	// NoResource: what it was about is not known, so a policy on certain resources may or may not be about it.
+	// NoResource: what it was about is not known, so a policy on certain resources may or may not be about it. Request.Resource is a
+	// pattern of what it may be, of a key that manager has, if that is known.
 	NoResource bool
+	manager    guard.KeyManager
 
 	// Alias is the key argument where it is an alias: the key has an ARN, which the record does not have.
 	Alias string
+
+	keyAlias string // ARN of the alias by which a call to KMS names its key; ""
 
 	uses         uses // of keys, by a call to Secrets Manager
 	rcps         reach
@@ -225,10 +229,14 @@ func (call *Call) addResource(c trail.Change, d trail.Details) {
 	default:
 		call.Request.Resource = cmp.Or(call.named(c, d.Request), ownARN(strings.TrimSuffix(c.EventSource, principalSuffix), d.Request))
 	}
+	owner := arn.Of(call.Request.Resource).Account
 	if call.Request.Resource == "" {
-		call.Request.Resource, call.NoResource = "*", true
+		call.Request.Resource, call.NoResource = "*", !TakesNoResource(call.Request.Action)
+		if c.EventSource == kmsHost && call.NoResource {
+			owner = call.unnamedKey(c)
+		}
 	}
-	if owner := arn.Of(call.Request.Resource).Account; owner != "" && owner != c.Account && c.Account != "" {
+	if owner != "" && owner != c.Account && c.Account != "" {
 		call.Request.ResourceAccount, call.rcps = owner, mayBind
 	}
 	switch {
@@ -237,6 +245,20 @@ func (call *Call) addResource(c trail.Change, d trail.Details) {
 	case c.EventSource == kmsHost && strings.Contains(text(d.Request["keyId"]), "alias/aws/"):
 		call.rcps = bindNot
 	}
+}
+
+// unnamedKey makes it a call about a key that its record does not name, or by an alias. KMS uses no key of another Region.
+func (call *Call) unnamedKey(c trail.Change) (owner string) {
+	at := arn.PartitionOf(c.Region).New("kms", c.Region, "*", "key/*")
+	if c.Key.ID != "" {
+		owner = cmp.Or(arn.Of(c.Key.ID).Account, c.Account)
+		at.Account = owner
+		if call.keyAlias = c.Key.ID; !arn.Is(call.keyAlias) {
+			call.keyAlias = at.Partition.New("kms", c.Region, owner, c.Key.ID).String()
+		}
+	}
+	call.Request.Resource = at.String()
+	return owner
 }
 
 // suffixed reports whether an id of a secret is an ARN with the six characters that AWS adds to the name.
@@ -277,7 +299,8 @@ func (call *Call) named(c trail.Change, request map[string]any) string {
 		if name == "" || arn.Is(name) {
 			return name
 		}
-		return partition.New("cloudformation", c.Region, c.Account, "stack/"+name+"/"+unnamedKey).String()
+		call.NoResource = true // its ARN has an id, which nobody chooses
+		return partition.New("cloudformation", c.Region, c.Account, "stack/"+name+"/*").String()
 	case "events":
 		name := cmp.Or(text(request["rule"]), text(request["name"]))
 		if name == "" || !strings.Contains(c.EventName, "Rule") && !strings.Contains(c.EventName, "Targets") {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -33,7 +34,8 @@ type uses struct {
 	replicas []replica
 	writes   certainty // a new value
 	reads    bool
-	rotates  bool // by a function, with a role of its own
+	asked    guard.Version // what it reads: an id, labels, neither for the current one
+	rotates  bool          // by a function, with a role of its own
 	version  string
 }
 
@@ -60,7 +62,7 @@ const (
 // usesOf reads what a record says. CloudTrail leaves values out: whether CreateSecret and UpdateSecret had one is not in it. What
 // a service creates for itself has one.
 func usesOf(action, resource string, request map[string]any) uses {
-	u := uses{version: text(request["clientRequestToken"])}
+	u := uses{version: text(request["clientRequestToken"]), asked: guard.Version{ID: text(request["versionId"]), Stages: texts(request["versionStage"])}}
 	if id, found := request["kmsKeyId"]; found && id != nil {
 		u.named = &keyName{id: text(id)}
 	}
@@ -87,8 +89,10 @@ func (u *uses) does(action, resource string) {
 		u.writes = maybe
 	case "PutSecretValue":
 		u.writes = surely
-	case "ReplicateSecretToRegions", "GetSecretValue", "BatchGetSecretValue":
+	case "GetSecretValue", "BatchGetSecretValue":
 		u.reads = true
+	case "ReplicateSecretToRegions":
+		u.reads, u.asked = true, guard.Version{Stages: []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"}}
 	case "RotateSecret":
 		u.rotates = true
 	default:
@@ -99,6 +103,7 @@ func (u *uses) does(action, resource string) {
 // step is one call to KMS within another.
 type step struct {
 	call   Call
+	others []Call // or one of these
 	unsure string // why it may not have been made; ""
 	asked  string // unsure, where that is what an answer of AWS says
 	anyKey string // why it is not known whether the key is AWS's or a customer's; "" where it is
@@ -126,7 +131,7 @@ func (t *Trial) usesOfKeys(call Call) []step {
 	}
 	u, secret := call.uses, arn.Of(call.Request.Resource)
 	region := cmp.Or(secret.Region, value(call.Request.Context, "aws:RequestedRegion"))
-	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account)}
+	at := location{arn.PartitionOf(region), region, cmp.Or(secret.Account, call.Request.Principal.Account), call.At}
 	var out []step
 	current, way := t.current(call, at), u.way(call.Request.Action)
 	add := func(action string, k usedKey, version string, s step) {
@@ -159,7 +164,13 @@ func (t *Trial) usesOfKeys(call Call) []step {
 		add(generateDataKey, current, u.version, step{unsure: "whether the call had a value is not in its record", way: way})
 	}
 	if u.reads {
-		add(decryptWithKey, current, "", step{})
+		keys := t.opening(call, current)
+		var s step
+		for _, k := range keys[1:] {
+			s.others = append(s.others, t.use(call, decryptWithKey, k, u.asked.ID))
+			s.anyKey = "several keys may open what was read"
+		}
+		add(decryptWithKey, keys[0], u.asked.ID, s)
 	}
 	for _, r := range u.replicas {
 		there := at
@@ -180,6 +191,7 @@ func (t *Trial) usesOfKeys(call Call) []step {
 type location struct {
 	partition       arn.Partition
 	region, account string
+	when            time.Time
 }
 
 // usedKey is a key as policies see it.
@@ -221,7 +233,7 @@ func (t *Trial) resolve(named keyName, at location) usedKey {
 		k.aliases, k.all = []string{whole.Resource}, true
 		return k
 	case alias: // AWS gives its own keys no other alias, and nobody else may
-		k.own, k.aliases, k.arn = true, []string{whole.Resource}, t.options.Aliases[whole.String()]
+		k.own, k.aliases, k.arn = true, []string{whole.Resource}, t.keyBehind(whole.String(), at.when)
 	default:
 		k.arn = whole.String()
 	}
@@ -252,10 +264,61 @@ func (t *Trial) current(call Call, at location) usedKey {
 		return k
 	}
 	found, another := t.secretOf(call)
+	if found != nil && another == "" && !call.At.IsZero() && call.At.Before(found.LastChangedAt.Truncate(time.Second)) {
+		another = "the secret was changed after the call: which key it had before is not known"
+	}
 	if k.another = another; found != nil && another == "" {
 		k.know(found.Key)
 	}
 	return k
+}
+
+// opening are the keys that may open the version which a call reads, of a secret that has the current key now. Not the key of a secret
+// opens a version, but those that the version is under; of several it is not documented which one is tried.
+// Source: Secrets Manager User Guide, "Secret encryption and decryption"; API Reference, SecretVersionsListEntry, KmsKeyIds.
+func (t *Trial) opening(call Call, current usedKey) []usedKey {
+	found, _ := t.secretOf(call)
+	switch {
+	case found == nil || call.uses.current != nil || !current.aws && current.arn == "":
+		return []usedKey{current}
+	case found.VersionsUnread:
+		return []usedKey{{at: current.at, another: "the secret's versions could not be read for the snapshot"}}
+	case len(found.Versions) == 0:
+		return []usedKey{current}
+	}
+	var out []usedKey
+	for _, v := range found.Versions {
+		if !asksFor(call.uses.asked, v) {
+			continue
+		}
+		if len(v.Keys) == 0 || !call.At.IsZero() && call.At.Before(v.CreatedAt.Truncate(time.Second)) {
+			return []usedKey{{at: current.at, another: "the snapshot does not say which key opened the version then"}}
+		}
+		for _, facts := range v.Keys {
+			if known, is := t.options.Keys[facts.ARN]; is {
+				facts = known
+			}
+			k := usedKey{at: current.at}
+			k.know(facts)
+			out = append(out, k)
+		}
+	}
+	if len(out) == 0 {
+		return []usedKey{{at: current.at, another: "the snapshot does not have the version that was asked for"}}
+	}
+	return out
+}
+
+// asksFor reports whether a read that asks for an id, or else for labels, may be of a version.
+func asksFor(asked, v guard.Version) bool {
+	if asked.ID != "" {
+		return asked.ID == v.ID
+	}
+	labels := asked.Stages
+	if len(labels) == 0 {
+		labels = []string{"AWSCURRENT"}
+	}
+	return slices.ContainsFunc(labels, func(label string) bool { return slices.Contains(v.Stages, label) })
 }
 
 // use is the call of one operation with a key. Of the caller's own context it has what belongs to the session, not to the way
@@ -294,7 +357,9 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	case k.aws:
 		out.rcps = bindNot
 		r.Context["kms:KeyOrigin"], r.Context["kms:MultiRegion"], r.Context["kms:MultiRegionKeyType"] = []string{"AWS_KMS"}, []string{"false"}, []string{}
-		r.Resource = cmp.Or(k.arn, k.at.partition.New("kms", k.at.region, k.at.account, "key/aws-managed-key").String())
+		if r.Resource = k.arn; r.Resource == "" {
+			r.Resource, out.NoResource, out.manager = k.unnamed(), true, guard.ManagerAWS
+		}
 	case k.arn != "":
 		r.Resource, r.ResourceAccount = k.arn, cmp.Or(arn.Of(k.arn).Account, k.at.account)
 		switch {
@@ -304,7 +369,10 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 			out.rcps = mayBind
 		}
 	default:
-		r.Resource, out.NoResource = k.at.partition.New("kms", k.at.region, k.at.account, "key/"+unnamedKey).String(), true
+		r.Resource, out.NoResource = k.unnamed(), true
+		if k.own {
+			out.manager = guard.ManagerCustomer
+		}
 	}
 	switch {
 	case k.all:
@@ -316,6 +384,11 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 	}
 	out.Request = r
 	return out
+}
+
+// unnamed is a pattern of a key of which only the place is known.
+func (k usedKey) unnamed() string {
+	return k.at.partition.New("kms", k.at.region, k.at.account, "key/*").String()
 }
 
 // ofTheSession are the condition keys that a service that calls on has from the caller's session.

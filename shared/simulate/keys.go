@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/trail"
@@ -144,7 +145,7 @@ func (t *Trial) withAlias(call Call) Call {
 		}
 		alias = arn.PartitionOf(region).New("kms", region, call.Request.Principal.Account, call.Alias)
 	}
-	key := t.options.Aliases[alias.String()]
+	key := t.keyBehind(alias.String(), call.At)
 	if key == "" && t.wholeAccounts {
 		key = alias.Partition.New("kms", alias.Region, alias.Account, "key/"+unnamedKey).String()
 	}
@@ -155,6 +156,16 @@ func (t *Trial) withAlias(call Call) Call {
 	call.Request.Context = maps.Clone(call.Request.Context)
 	call.Request.Context["secretsmanager:KmsKeyArn"] = []string{key}
 	return call
+}
+
+// keyBehind is the ARN of the key that an alias led to at a time; "" where it is not known. One that leads to a key which was made later
+// led to another one before.
+func (t *Trial) keyBehind(alias string, at time.Time) string {
+	key := t.options.Aliases[alias]
+	if created := t.options.Created[key]; !at.IsZero() && at.Before(created.Truncate(time.Second)) {
+		return ""
+	}
+	return key
 }
 
 // asksForWholeAccounts reports whether no candidate sets the keys of one account and Region apart.

@@ -229,7 +229,7 @@ func (call *Call) addOwnSecret(c trail.Change, name, key, unsure string) {
 			ref.ID, ref.Account, ref.Region = key, cmp.Or(arn.Of(key).Account, c.Account), c.Region
 			on := call.byService(action, keyARN(ref))
 			if on.NoResource {
-				on.Request.Resource = arn.PartitionOf(c.Region).New("kms", c.Region, ref.Account, "key/"+unnamedKey).String()
+				on.Request.Resource = arn.PartitionOf(c.Region).New("kms", c.Region, ref.Account, "key/*").String()
 			}
 			call.take(on, unsure)
 		}

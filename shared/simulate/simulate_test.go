@@ -440,7 +440,7 @@ func TestLimits(t *testing.T) {
 }
 
 func TestRequestTables(t *testing.T) {
-	calls, rows, err := simulate.Calls("t.json", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app","action":"secretsmanager:CreateSecret","expected":"denied"}]`))
+	calls, rows, err := simulate.Calls("t.json", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app","action":"secretsmanager:CreateSecret","resource":"arn:aws:secretsmanager:us-east-1:111122223333:secret:a","expected":"denied"}]`))
 	if err != nil || len(calls) != 1 || calls[0].Name != "t.json row 1" || rows[0].Expected != simulate.Denied {
 		t.Fatalf("%+v, %+v, %v", calls, rows, err)
 	}

@@ -17,7 +17,7 @@ type Row struct {
 	Name      string              `json:"name"`
 	Principal string              `json:"principal"` // ARN, or a service
 	Action    string              `json:"action"`
-	Resource  string              `json:"resource"` // ARN; "" is "*"
+	Resource  string              `json:"resource"` // ARN; "" or "*" is none for an action that is about none, else any
 	Account   string              `json:"account"`  // of the resource; "" takes the ARN's, or the principal's
 	Context   map[string][]string `json:"context"`
 	Unknown   []string            `json:"unknownContext"` // keys with values not known
@@ -67,7 +67,7 @@ func (r Row) call() (Call, error) {
 	if request.Resource == "" {
 		request.Resource = "*"
 	}
-	call := Call{Name: r.Name, Request: request, Tool: r.Tool}
+	call := Call{Name: r.Name, Request: request, Tool: r.Tool, NoResource: request.Resource == "*" && !TakesNoResource(r.Action)}
 	if strings.HasPrefix(r.Action, "secretsmanager:") {
 		call.uses = r.uses()
 	}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"sync"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -29,6 +31,7 @@ type Options struct {
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
 	Aliases map[string]string
+	Created map[string]time.Time // keys by ARN: when each was made
 	// What is known of an organization beside its records: keys by ARN, secrets with their keys, and principals' ARNs by
 	// account/role/name or account/user/name.
 	Keys       map[string]guard.Key
@@ -43,8 +46,8 @@ type Trial struct {
 	options  Options
 	scps     []*policy.Document
 	rcps     []*policy.Document
-	strict   [2][]*policy.Document // SCPs and RCPs without exemptions of principals
-	widened  [2][]*policy.Document // about every resource
+	strict   documents // SCPs and RCPs without exemptions of principals
+	bounds   sync.Map  // by unnamed: of calls about resources that nobody named
 	anything *policy.Document
 	all      *policy.Document
 
@@ -71,14 +74,10 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 	t.secrets, t.named = known(o.Secrets)
 	if !o.Alone {
 		t.scps = append(t.scps, t.all)
-		t.strict[0], t.widened[0] = append(t.strict[0], t.all), append(t.widened[0], t.all)
+		t.strict[0] = append(t.strict[0], t.all)
 	}
 	for _, c := range candidates {
 		strict, err := rewrite(c.Document, withoutExemptions)
-		if err != nil {
-			return nil, err
-		}
-		widened, err := rewrite(c.Document, aboutEverything)
 		if err != nil {
 			return nil, err
 		}
@@ -88,7 +87,6 @@ func New(candidates []Candidate, o Options) (*Trial, error) {
 		}
 		*own = append(*own, c.Document)
 		t.strict[i] = append(t.strict[i], strict)
-		t.widened[i] = append(t.widened[i], widened)
 	}
 	return t, nil
 }
@@ -160,7 +158,16 @@ func (t *Trial) try(call Call) Verdict {
 		return Verdict{Outcome: Unbound}
 	}
 	call = t.withOrganization(t.withAlias(call))
-	d := t.evaluate(call, t.scps, t.rcps)
+	kindest, spared := documents{t.scps, t.rcps}, t.strict
+	var harshest documents
+	if call.NoResource {
+		b, err := t.boundsOf(unnamed{call.Request.Resource, call.manager})
+		if err != nil {
+			return Verdict{Outcome: Unknown, Decision: policy.Decision{Answer: policy.Unknown, Why: "unknown: " + err.Error()}}
+		}
+		kindest, harshest, spared = b.kindest, b.harshest, b.spared
+	}
+	d := t.evaluate(call, kindest)
 	switch d.Answer {
 	case policy.ExplicitlyDenied, policy.ImplicitlyDenied:
 		return verdict(Denied, d)
@@ -168,12 +175,12 @@ func (t *Trial) try(call Call) Verdict {
 		return verdict(Unknown, d)
 	}
 	if call.NoResource {
-		if wide := t.evaluate(call, t.widened[0], t.widened[1]); wide.Answer != policy.Allowed {
-			wide.Answer, wide.Why = policy.Unknown, "unknown: the record does not name the resource; "+wide.Why
-			return verdict(Unknown, wide)
+		if harsh := t.evaluate(call, harshest); harsh.Answer != policy.Allowed {
+			harsh.Answer, harsh.Why = policy.Unknown, "unknown: the resource is not named; "+harsh.Why
+			return verdict(Unknown, harsh)
 		}
 	}
-	if strict := t.evaluate(call, t.strict[0], t.strict[1]); strict.Answer == policy.ExplicitlyDenied {
+	if strict := t.evaluate(call, spared); strict.Answer == policy.ExplicitlyDenied {
 		return verdict(Exempt, strict)
 	}
 	return Verdict{Outcome: Passes, Decision: d}
@@ -203,7 +210,8 @@ func statementName(ref policy.StatementRef) string {
 	return "whole document"
 }
 
-func (t *Trial) evaluate(call Call, scps, rcps []*policy.Document) policy.Decision {
+func (t *Trial) evaluate(call Call, candidates documents) policy.Decision {
+	scps, rcps := candidates[0], candidates[1]
 	p := policy.Policies{Identity: []*policy.Document{t.all}, Resource: t.anything, ResourceKind: policy.ResourcePlain,
 		SCPs: [][]*policy.Document{scps}, ManagementPrincipal: t.manages(call.Request.Principal.Account),
 		ManagementResource: t.manages(call.Request.ResourceAccount)}
@@ -264,11 +272,4 @@ func withoutExemptions(s policy.Statement) policy.Statement {
 func isPrincipalKey(key string) bool {
 	key = strings.ToLower(key)
 	return key == "aws:principalarn" || key == "aws:userid" || key == "aws:username" || strings.HasPrefix(key, "aws:principaltag/")
-}
-
-func aboutEverything(s policy.Statement) policy.Statement {
-	if s.Effect == policy.Deny && (s.Resources != nil || s.NotResources != nil) {
-		s.Resources, s.NotResources = []string{"*"}, nil
-	}
-	return s
 }

@@ -61,6 +61,9 @@ func private(from []string) bool {
 // condition context keys": aws:MultiFactorAuthPresent is there for temporary credentials, and not for those of roles that
 // services take; CloudTrail writes "false" for both.
 func (t *Trial) variants(call Call) []Call {
+	if key := t.keyBehind(call.keyAlias, call.At); key != "" {
+		call.Request.Resource, call.NoResource = key, false
+	}
 	out := []Call{call}
 	if p := call.Request.Principal; call.unsureBound && !t.manages(p.Account) && !slices.Contains(t.options.Members, p.Account) {
 		inside, outside := call, call

@@ -150,6 +150,8 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 		return command.Fail("conformance: --behavior is what localaws follows; add --against localaws")
 	case o.organization && (o.against == ministack || o.against == moto || onThisMachine(o.against)):
 		return command.Fail("conformance: --organization is for AWS, and for localaws, which always asks both sets; leave it out")
+	case !o.organization && o.against != localAWS && !o.printRights && !o.cleanup && o.ofOrganization() != "":
+		return command.Fail("conformance: --question %s needs --organization, with --ou and --account; or ask localaws", o.ofOrganization())
 	case o.organization && o.cleanup && o.against == "" && o.account == "":
 		return command.Fail("conformance: --cleanup --organization needs --account, the sandbox account")
 	case o.organization && o.against == "" && !o.printRights && !o.cleanup && (o.ou == "" || o.account == ""):
@@ -168,6 +170,16 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 		return command.Fail("conformance: %s and %s are in different partitions of AWS; use two Regions of one", o.region, o.second)
 	}
 	return flags.CheckRegions([]string{o.region})
+}
+
+// ofOrganization is a question that was named and needs an organization; "" is none.
+func (o *options) ofOrganization() string {
+	for _, id := range o.questions {
+		if q, _ := conformance.Find(id); q.Need == conformance.NeedsOrganization {
+			return id
+		}
+	}
+	return ""
 }
 
 func (o *options) run(ctx context.Context, env *command.Env) error {

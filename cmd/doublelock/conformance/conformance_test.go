@@ -404,6 +404,10 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 	if err := os.WriteFile(broken, []byte(`{"format":1,"results":[{"question":"kms.nope"},{"question":"kms.nope"}]}`), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	china := filepath.Join(t.TempDir(), "china.json")
+	if err := os.WriteFile(china, []byte(`{"format":1,"against":"AWS","partition":"aws-cn","results":[{"question":"kms.layer.create","answer":"refused","verdict":"agrees"}]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	for line, want := range map[string]string{
 		"":                                      "no Region; use --region eu-central-1 or set AWS_REGION",
 		"--against nobody":                      "use localaws, ministack, moto, or the URL",
@@ -412,14 +416,17 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"--against moto --organization":         "--organization is for AWS",
 		"--program x":                           "--program is for --against ministack or moto",
 		"--behavior x":                          "add --against localaws",
-		"--against localaws --behavior " + broken + "x": "no such file",
-		"--against localaws --behavior " + broken:       `question "kms.nope" is answered twice`,
-		"--organization --region eu-west-1":             "needs --ou",
-		"--cleanup --organization --region eu-west-1":   "--cleanup --organization needs --account",
-		"--against localaws --report report.md":         "use report.json",
-		"--ou ou-ab12-11111111 --region eu-west-1":      "are for --organization; add it",
-		"--region eu-west-1 --second-region eu-west-1":  "use another",
-		"--region eu-west-1 --second-region cn-north-1": "use two Regions of one",
+		"--against localaws --behavior " + broken + "x":                                 "no such file",
+		"--against localaws --behavior " + broken:                                       `question "kms.nope" is answered twice`,
+		"--organization --region eu-west-1":                                             "needs --ou",
+		"--cleanup --organization --region eu-west-1":                                   "--cleanup --organization needs --account",
+		"--against localaws --report report.md":                                         "use report.json",
+		"--question organizations.scp.alias --region eu-west-1":                         "--question organizations.scp.alias needs --organization",
+		"--against moto --question kms.layer.create --question organizations.scp.alias": "--question organizations.scp.alias needs --organization",
+		"--against localaws --behavior " + china:                                        `it is of "aws-cn", and the local AWS is in aws`,
+		"--ou ou-ab12-11111111 --region eu-west-1":                                      "are for --organization; add it",
+		"--region eu-west-1 --second-region eu-west-1":                                  "use another",
+		"--region eu-west-1 --second-region cn-north-1":                                 "use two Regions of one",
 		"--question nope":                                                    `invalid argument "nope" for "--question" flag: use `,
 		"--run abcdefghij --region eu-west-1":                                "--run is for --cleanup",
 		"--cleanup --run abc* --region eu-west-1":                            "ten lower-case letters",

@@ -24,6 +24,15 @@ func TestOfTwoAnswersThatExcludeEachOtherOneIsNotFollowed(t *testing.T) {
 	}
 }
 
+// What a report's verdict means, if this version does not know it, nobody can say: nothing agrees with it, whatever was answered.
+func TestAVerdictThatNobodyKnowsIsNotAgreedWith(t *testing.T) {
+	file := reported(t, conformance.Result{Question: "kms.disabled.read", Answer: "decryption-failure", Verdict: "partly"})
+	stdout, stderr, code := run(t, "--against", "localaws", "--behavior", file, "--question", "kms.disabled.read")
+	if code != 4 || !strings.Contains(stdout, "NOT FOLLOWED") || !strings.Contains(stdout, string(conformance.UnknownVerdict)) {
+		t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
 // What a stand-in answered is not AWS's word.
 func TestAReportOfAStandInIsNamedAsOne(t *testing.T) {
 	file := reported(t, conformance.Result{Question: "kms.disabled.read", Answer: "decryption-failure"})

@@ -8,6 +8,7 @@ import (
 	"net/http/httputil"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -226,6 +227,26 @@ func replaceInStates(t *testing.T, cache, old, direct string) {
 		}
 		if err != nil {
 			t.Fatal(err)
+		}
+	}
+}
+
+// A state that stays is of another account or of another endpoint: the note says of which.
+func TestACleanupSaysWhoseAStateIsThatStays(t *testing.T) {
+	_, cache := sandboxAccount(t, account)
+	folder := filepath.Join(cache, "doublelock", "conformance")
+	if err := os.MkdirAll(folder, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for run, of := range map[string]string{"aaaaaaaaaa": `"account":"` + account + `","endpoint":"http://127.0.0.1:9"`, "bbbbbbbbbb": `"account":"123123123123"`} {
+		if err := os.WriteFile(filepath.Join(folder, run+".json"), []byte(`{"format":1,"run":"`+run+`","region":"`+region+`",`+of+`}`), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, stderr, code := run(t, "--cleanup", "--yes")
+	for _, want := range []string{"is of account " + account + " at http://127.0.0.1:9 and stays", "is of account 123123123123 at AWS and stays; this removes what is of account " + account + " at " + os.Getenv("AWS_ENDPOINT_URL")} {
+		if code != 0 || !strings.Contains(stderr, want) {
+			t.Errorf("exit code %d: %s, want %s", code, stderr, want)
 		}
 	}
 }

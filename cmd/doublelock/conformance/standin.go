@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
@@ -127,7 +128,7 @@ func credentialsOr(env *command.Env, account string) cloud.Static {
 
 // startLocal starts the local AWS in this process, with an organization: both sets are asked.
 func (o *options) startLocal(ctx context.Context, env *command.Env, w *world) (own, management *cloud.Cloud, err error) {
-	w.followed, err = conformance.ReadBehavior(o.behavior, func(path string) ([]byte, error) { return input.Report(env, path, conformance.MaxReport) })
+	w.followed, err = conformance.ReadBehavior(o.behavior, arn.PartitionOf(o.region), func(path string) ([]byte, error) { return input.Report(env, path, conformance.MaxReport) })
 	if err != nil {
 		return nil, nil, command.Fail("conformance: --behavior: %w", err)
 	}

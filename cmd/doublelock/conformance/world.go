@@ -23,6 +23,7 @@ import (
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 // world is who is asked, and how what was made there is removed.
@@ -96,9 +97,14 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 
 // open opens AWS with the credentials of the environment.
 func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
-	settings := cloud.FromEnv(env.Getenv)
-	settings.Region, settings.AssumeRoles, settings.HubAccount, settings.ManagementAccount, settings.Regions = o.region, false, "", "", nil
-	c, err := profile.Open(ctx, settings)
+	c, err := o.openAt(ctx, env, env.Getenv(settings.EnvEndpoint))
+	if err != nil {
+		return nil, fmt.Errorf("conformance: %w", err)
+	}
+	endpoint, err := sandbox.Endpoint(ctx, c, o.region)
+	if err == nil && endpoint != strings.TrimRight(c.Options().Endpoint, "/") { // of one service each, or of the profile
+		c, err = o.openAt(ctx, env, endpoint)
+	}
 	if err == nil {
 		_, err = caller.Account(ctx, c, o.region, c.Options().Endpoint)
 	}
@@ -106,6 +112,19 @@ func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, err
 		return nil, fmt.Errorf("conformance: %w", err)
 	}
 	return c, nil
+}
+
+// openAt opens AWS, or what stands in for it at a URL. The SDK finds the credentials, also those in variables: so it takes notice of
+// every endpoint that variables and profiles name, too.
+func (o *options) openAt(ctx context.Context, env *command.Env, endpoint string) (*cloud.Cloud, error) {
+	opt := cloud.FromEnv(func(name string) string {
+		if name == settings.EnvEndpoint {
+			return endpoint
+		}
+		return env.Getenv(name)
+	})
+	opt.Region, opt.Credentials, opt.AssumeRoles, opt.HubAccount, opt.ManagementAccount, opt.Regions = o.region, nil, false, "", "", nil
+	return profile.Open(ctx, opt)
 }
 
 // sessions act as a run: in the sandbox account, and, for the second set, in the management account.
@@ -306,7 +325,7 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 			continue
 		}
 		if state.Account != own.Account() || state.Endpoint != c.Options().Endpoint {
-			env.Note("%s is of another account and stays", file)
+			env.Note("%s is of account %s at %s and stays; this removes what is of account %s at %s", file, state.Account, cmp.Or(state.Endpoint, conformance.AWS), own.Account(), cmp.Or(c.Options().Endpoint, conformance.AWS))
 			continue
 		}
 		there := *o

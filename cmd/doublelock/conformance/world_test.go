@@ -7,6 +7,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/doublelock/doublelock/shared/cloud"
+	"github.com/doublelock/doublelock/shared/cloud/profile"
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 )
 
 // Before anything is made it is asked whose credentials there are: what goes wrong then is one line that says what to do.
@@ -40,6 +44,91 @@ func TestCredentialsThatDoNotWorkAreOneLineWithWhatToDo(t *testing.T) {
 				stdout, stderr, code := run(t, append([]string{"--yes", "--region", region}, more...)...)
 				if code != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.HasPrefix(stderr, "doublelock: conformance: who am I: ") || !strings.Contains(stderr, tt.want) {
 					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+				}
+			})
+		}
+	}
+}
+
+// A stand-in may be named by a variable of one service, by a profile, or by a section of services. A run sees each: it asks the
+// stand-in for everything and says so, or asks nobody.
+func TestAnEndpointThatVariablesOrAProfileNameIsNotTakenForAWS(t *testing.T) {
+	services := []string{"CLOUDFORMATION", "CLOUDTRAIL", "EVENTBRIDGE", "IAM", "KMS", "LAMBDA", "ORGANIZATIONS", "SCHEDULER", "SECRETS_MANAGER", "SQS", "STS"}
+	variables := func(names ...string) func(string) (map[string]string, string) {
+		return func(url string) (map[string]string, string) {
+			env := map[string]string{}
+			for _, name := range names {
+				env["AWS_ENDPOINT_URL_"+name] = url
+			}
+			return env, ""
+		}
+	}
+	section := func(names ...string) func(string) (map[string]string, string) {
+		return func(url string) (map[string]string, string) {
+			text := "[profile svc]\nservices = here\n[services here]\n"
+			for _, name := range names {
+				text += strings.ToLower(name) + " =\n  endpoint_url = " + url + "\n"
+			}
+			return map[string]string{"AWS_PROFILE": "svc"}, text
+		}
+	}
+	for name, tt := range map[string]struct {
+		configure func(url string) (env map[string]string, config string)
+		refused   string
+	}{
+		"a variable for every service": {variables(services...), ""},
+		"a variable for one service":   {variables("KMS"), ", and KMS at http://127.0.0.1:"},
+		"variables for all but one":    {variables(services[:10]...), "and STS at AWS"},
+		"the endpoint of a profile": {func(url string) (map[string]string, string) {
+			return map[string]string{"AWS_PROFILE": "ep"}, "[profile ep]\nendpoint_url = " + url + "\n"
+		}, ""},
+		"a section of every service": {section(services...), ""},
+		"a section of two services":  {section("KMS", "SECRETS_MANAGER"), "a run asks AWS for everything, or one stand-in"},
+		"two stand-ins for two services": {func(url string) (map[string]string, string) {
+			return map[string]string{"AWS_ENDPOINT_URL": url, "AWS_ENDPOINT_URL_SQS": "http://127.0.0.1:9"}, ""
+		}, "SQS at http://127.0.0.1:9"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			sandboxAccount(t, account)
+			env, config := tt.configure(os.Getenv("AWS_ENDPOINT_URL"))
+			_ = os.Unsetenv("AWS_ENDPOINT_URL") // sandboxAccount puts it back
+			file := filepath.Join(t.TempDir(), "config")
+			if err := os.WriteFile(file, []byte(config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			t.Setenv("AWS_CONFIG_FILE", file)
+			t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+			for key, value := range env {
+				t.Setenv(key, value)
+			}
+			stdout, stderr, code := run(t, "--yes", "--question", "kms.layer.create", "--report", "-", "-o", "json")
+			if tt.refused != "" {
+				if code != 1 || stdout != "" || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, tt.refused) {
+					t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+				}
+				return
+			}
+			if code != 0 || !strings.Contains(stdout, `"against": "a stand-in for AWS"`) || strings.Contains(stderr, "send the report in") {
+				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+// AWS's own endpoints are no stand-in, in every form that the SDK has for them.
+func TestTheEndpointsOfAWSItselfAreNoStandIn(t *testing.T) {
+	t.Setenv("AWS_CONFIG_FILE", filepath.Join(t.TempDir(), "none"))
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	for _, variable := range []string{"AWS_REGION", "AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT"} {
+		for _, region := range []string{"us-east-1", "cn-north-1"} {
+			t.Run(variable+" "+region, func(t *testing.T) {
+				t.Setenv(variable, map[bool]string{true: region, false: "true"}[variable == "AWS_REGION"])
+				c, err := profile.Open(t.Context(), cloud.Options{Region: region})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if endpoint, err := sandbox.Endpoint(t.Context(), c, region); endpoint != "" || err != nil {
+					t.Errorf("%q, %v", endpoint, err)
 				}
 			})
 		}

@@ -25,6 +25,7 @@ func TestTheStoryFollowsAReport(t *testing.T) {
 		{`{"format":1,"results":[{"question":"kms.newer","answer":"yes"}]}`, "doublelock: demo: --behavior: 1 answer is not followed\n", 4, true},
 		{`{"format":1,"against":"AWS","results":[{"question":"secretsmanager.replica.own-key","answer":"refused"},{"question":"secretsmanager.replica.own-key-shown","answer":"shown"}]}`,
 			"doublelock: demo: --behavior: 1 answer is not followed\n", 4, true},
+		{`{"format":1,"partition":"aws-cn","results":[{"question":"secretsmanager.rekeyed.tried-first","answer":"old-first"}]}`, `it is of "aws-cn", and the local AWS is in aws`, 1, false},
 		{`{"format":3}`, "doublelock: demo: --behavior: " + file + ": read report: its format is 3", 1, false},
 	} {
 		if err := os.WriteFile(file, []byte(tt.report), 0o600); err != nil {

@@ -66,7 +66,7 @@ func partitions() []string {
 
 func runDemo(ctx context.Context, env *command.Env, options demoOptions) error {
 	removeLeft()
-	followed, err := conformance.ReadBehavior(options.behavior, func(path string) ([]byte, error) { return input.Report(env, path, conformance.MaxReport) })
+	followed, err := conformance.ReadBehavior(options.behavior, arn.Partition(options.partition), func(path string) ([]byte, error) { return input.Report(env, path, conformance.MaxReport) })
 	if err != nil {
 		return command.Fail("demo: --behavior: %w", err)
 	}

@@ -35,6 +35,7 @@ type applying struct {
 	held    []migration.Drift // what is left out, because the plan does not hold for it any more
 	jobs    []migration.Job   // as they were listed last, or left by us since
 	stop    string            // why a wave sets no more keys, so that only what was begun goes on
+	stops   []string          // the same of waves in single accounts, or since this run began
 	listed  time.Time
 }
 
@@ -246,9 +247,9 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 	bar := a.env.Progress("secrets", len(items))
 	defer bar.Done()
 	var done []outcome
-	stop := a.stop
+	m.Engine.Halt = func(j migration.Job) string { return cmp.Or(a.stop, migration.Halted(a.jobs, j, m.Engine.Rules)) }
 	for _, i := range items {
-		if stop != "" && !begun(a.jobs, i.Secret, true) {
+		if m.Engine.Halt(jobOf(p.ID, i)) != "" && !begun(a.jobs, i.Secret, true) {
 			continue
 		}
 		o, err := a.one(ctx, m, p, i)
@@ -262,14 +263,14 @@ func (a *applying) apply(ctx context.Context, m *fleet.Migrations, p migration.P
 		done = append(done, o)
 		halted, unread := a.halted(ctx, m, p.ID, i)
 		if unread != nil { // nobody knows whether it must not go on
-			stop = unread.Error()
+			a.stops = append(a.stops, unread.Error())
 			break
 		}
-		if stop == "" {
-			stop = halted
+		if halted != "" {
+			a.stops = append(a.stops, halted)
 		}
 	}
-	return a.end(p, done, stop)
+	return a.end(p, done, a.stopped())
 }
 
 // applyByHub asks the hub for each secret, and shows what came of it.
@@ -299,7 +300,7 @@ func (a *applying) applyByHub(ctx context.Context, p migration.Plan, items []mig
 		}
 		done = append(done, o)
 	}
-	return a.end(p, done, a.stop)
+	return a.end(p, done, a.stopped())
 }
 
 // end reports what was done, and what was left out.
@@ -328,7 +329,7 @@ func (a *applying) halted(ctx context.Context, m *fleet.Migrations, plan string,
 		}
 		a.jobs = append(slices.DeleteFunc(a.jobs, func(was migration.Job) bool { return was.Secret == j.Secret }), j)
 	}
-	return migration.Halted(a.jobs, plan, i.Wave, m.Engine.Rules), nil
+	return migration.Halted(a.jobs, jobOf(plan, i), m.Engine.Rules), nil
 }
 
 func (a *applying) one(ctx context.Context, m *fleet.Migrations, p migration.Plan, i migration.Item) (outcome, error) {

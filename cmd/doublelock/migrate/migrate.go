@@ -50,7 +50,7 @@ taken up by the next one, or by the hub.`,
   doublelock migrate status`,
 	}
 	cmd.AddCommand(migratePlanCommand(env), migrateShowCommand(env), migrateApplyCommand(env), migrateStatusCommand(env),
-		migrateSealCommand(env), migrateRollbackCommand(env), migrateHistoryCommand(env))
+		migrateSealCommand(env), migrateRollbackCommand(env), migrateResumeCommand(env), migrateHistoryCommand(env))
 	return cmd
 }
 

@@ -257,7 +257,7 @@ func TestEachSettingOfMigrationsReachesTheCommandLine(t *testing.T) {
 		r.Migration = settings.Migration{ObserveHours: 72, WatchHours: 96, RotateTwice: true, RescueGrants: true}
 		r.Limits = settings.Limits{ChangesPerHour: 7, ChangesPerAccountPerHour: 3}
 	})
-	const rules = "observe 72h0m0s, watch 96h0m0s, changes always, at most 7 an hour and 3 in one account, access is kept by workloads, rotate twice, go back by itself, rescue by grant"
+	const rules = "observe 72h0m0s, watch 96h0m0s, changes always, at most 7 an hour and 3 in one account, at most 10 rescues a day, access is kept by workloads, rotate twice, go back by itself, rescue by grant"
 	f.expect(0, "rules: "+rules, "migrate", "plan", "--out", f.file, "--secret", arn)
 	f.expect(0, "rules: "+rules, "migrate", "show", f.file)
 	_, complaints, _ := f.run("migrate", "apply", f.file)

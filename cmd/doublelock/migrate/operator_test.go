@@ -154,3 +154,23 @@ func mailText(t *testing.T, mail any) string {
 	}
 	return string(raw)
 }
+
+// A wave that is halted goes on by the word of an operator, which each secret that went wrong keeps.
+func TestAnOperatorLetsAHaltedWaveGoOn(t *testing.T) {
+	f := newFixture(t)
+	first, second := f.secret("search/index"), f.secret("search/orders")
+	localtest.Serve(t, f.Organization)
+	f.operate("anna")
+	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", first, "--secret", second)
+	f.expect(0, "observing", "migrate", "apply", f.file, "--reason", "CHG-1")
+	f.expect(2, "wave prod is not halted", "migrate", "resume", "--wave", "prod", "--reason", "mended")
+	for _, arn := range []string{first, second} {
+		f.expect(0, "rolled_back", "migrate", "rollback", "--secret", arn, "--reason", "the app broke")
+	}
+	f.expect(2, "doublelock migrate resume --wave dev --reason TEXT", "migrate", "apply", f.file, "--reason", "CHG-1")
+	f.expect(1, "say why: --reason", "migrate", "resume", "--wave", "dev")
+	f.expect(0, "search/orders", "migrate", "resume", "--wave", "dev", "--reason", "the policy is mended")
+	f.expect(2, "wave dev is not halted", "migrate", "resume", "--wave", "dev", "--reason", "again")
+	f.expect(0, "its wave goes on: the policy is mended", "migrate", "history", second, "--phases")
+	f.expect(0, anna, "migrate", "history", second, "--phases")
+}

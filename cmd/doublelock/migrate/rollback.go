@@ -233,7 +233,7 @@ func (g *goingBack) end(results []result, unread []store.Unreadable, failed, unm
 		failed++
 		results = append(results, result{Secret: bad.ID, Name: bad.ID, Error: unreadJob(bad)})
 	}
-	if err := g.report(results); err != nil {
+	if err := writeResults(g.env, results); err != nil {
 		return err
 	}
 	switch {
@@ -245,11 +245,11 @@ func (g *goingBack) end(results []result, unread []store.Unreadable, failed, unm
 	return nil
 }
 
-func (g *goingBack) report(results []result) error {
-	if g.env.AsJSON() {
-		return g.env.JSON(map[string]any{"secrets": results})
+func writeResults(env *command.Env, results []result) error {
+	if env.AsJSON() {
+		return env.JSON(map[string]any{"secrets": results})
 	}
-	table := g.env.Rows("SECRET", "PHASE", "PROBLEM")
+	table := env.Rows("SECRET", "PHASE", "PROBLEM")
 	for _, r := range results {
 		table.Add(r.Name, r.Phase, r.Error)
 	}

@@ -18,7 +18,7 @@ func migrateStatusCommand(env *command.Env) *cobra.Command {
 		Use:   "status",
 		Short: "Show how far the migrations are: by wave, account and phase, and what waits for whom",
 		Long: `Status counts the migrations in the hub's table: planned, unproven (the key is set, and what its versions open with
-could not be read), re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet), sealed, stuck (blocked or failed), rolled back, and unknown (a newer version has left them in a phase that this one does not
+could not be read), re-keyed, half sealed (AWSCURRENT is, AWSPREVIOUS is not yet), sealed, stuck (blocked or failed), rolled back, overtaken (somebody has set a key of their own), and unknown (a newer version has left them in a phase that this one does not
 know). Below the table is each secret that waits for its owner, for security, or only for time to pass.
 
 Exit codes: 0 the status was shown, 1 an error, 2 a migration cannot be read.`,
@@ -48,9 +48,9 @@ func showStatus(env *command.Env, s migration.Summary) error {
 		}
 		return unread(s.Unreadable)
 	}
-	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "UNPROVEN", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK", "UNKNOWN")
+	table := env.Rows("WAVE", "ACCOUNT", "SECRETS", "PLANNED", "UNPROVEN", "RE-KEYED", "HALF SEALED", "SEALED", "STUCK", "ROLLED BACK", "OVERTAKEN", "UNKNOWN")
 	for _, r := range s.Rows {
-		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Unproven, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack, r.Unknown)
+		table.Add(r.Wave, r.Account, r.Secrets, r.Planned, r.Unproven, r.Rekeyed, r.HalfSealed, r.Sealed, r.Stuck, r.RolledBack, r.Overtaken, r.Unknown)
 	}
 	if err := table.Print(); err != nil {
 		return err

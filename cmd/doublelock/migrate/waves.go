@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -20,22 +21,41 @@ func (a *applying) choose(p migration.Plan, jobs []migration.Job, set migration.
 	if err != nil {
 		return nil, err
 	}
+	halts := migration.HaltsOf(jobs, set)
 	for _, wave := range turn {
-		if a.stop = migration.Halted(jobs, p.ID, wave, set); a.stop != "" {
+		if a.stop = halts.Of(migration.Job{Plan: p.ID, Wave: wave}); a.stop != "" {
 			waves = nil
 			break
 		}
 	}
 	var out []migration.Item
 	for _, i := range p.Items {
-		if !a.isHeld(i.Secret) && (slices.Contains(waves, i.Wave) || begun(jobs, i.Secret, a.stop != "")) {
+		halted := cmp.Or(a.stop, halts.Of(jobOf(p.ID, i)))
+		if halted != "" && slices.Contains(waves, i.Wave) {
+			a.stops = append(a.stops, halted) // in its account
+		}
+		if !a.isHeld(i.Secret) && (halted == "" && slices.Contains(waves, i.Wave) || begun(jobs, i.Secret, halted != "")) {
 			out = append(out, i)
 		}
 	}
-	if a.stop != "" && len(out) == 0 {
-		return nil, command.Finding("%s", a.stop)
+	if why := a.stopped(); why != "" && len(out) == 0 {
+		return nil, command.Finding("%s", why)
 	}
 	return out, nil
+}
+
+// jobOf is what says in which part of which plan an item is.
+func jobOf(plan string, i migration.Item) migration.Job {
+	return migration.Job{Plan: plan, Wave: i.Wave, Account: i.Account}
+}
+
+// stopped says which waves set no more keys, in all accounts or in one.
+func (a *applying) stopped() string {
+	all := slices.Clone(a.stops)
+	if a.stop != "" {
+		all = append(all, a.stop)
+	}
+	return strings.Join(slices.Compact(slices.Sorted(slices.Values(all))), "; ")
 }
 
 // begun reports that a secret is under way already; with keySet only where its next step sets no key.

@@ -97,8 +97,8 @@ func TestAWaveWaitsForACanaryThatBeginsAnew(t *testing.T) {
 	f.stays(prod, "the canary began anew")
 }
 
-// A wave that is halted sets no more keys, and what was begun in it goes on.
-func TestInAHaltedWaveWhatWasBegunGoesOn(t *testing.T) {
+// A wave that is halted sets no more keys and seals nothing; what was begun in it is watched, and goes on when somebody says so.
+func TestAHaltedWaveSealsNothingUntilItGoesOn(t *testing.T) {
 	f := newFixture(t)
 	one, two, dev := f.inWave("a/one", "canary"), f.inWave("a/two", "canary"), f.inWave("d/one", "dev")
 	f.expect(0, "safe", "migrate", "plan", "--out", f.file, "--secret", one, "--secret", two, "--secret", dev)
@@ -108,9 +108,14 @@ func TestInAHaltedWaveWhatWasBegunGoesOn(t *testing.T) {
 	f.Clock.Advance(30 * time.Hour)
 
 	out := f.expect(2, "is halted", "migrate", "apply", f.file)
-	if strings.Contains(out, "a/one") || strings.Contains(out, "d/one") || !strings.Contains(out, "a/two") || !strings.Contains(out, "sealing") {
+	if strings.Contains(out, "a/one  ") || strings.Contains(out, "d/one") || !strings.Contains(out, "a/two") || !strings.Contains(out, "sealing") {
 		t.Errorf("applied: %s", out)
 	}
 	f.stays(one, "an apply of a halted wave")
 	f.stays(dev, "an apply of a halted wave")
+	if strings.Contains(out, "waiting for its owner") {
+		t.Errorf("its owner is asked for a version that seals it: %s", out)
+	}
+	f.expect(0, "a/one", "migrate", "resume", "--wave", "canary", "--reason", "mended")
+	f.expect(0, "waiting for its owner to write a new version", "migrate", "apply", f.file)
 }

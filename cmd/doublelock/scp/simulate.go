@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -285,9 +286,9 @@ func mostAttached(s *inventory.Snapshot) int {
 
 // know takes from a snapshot what records leave out: which keys aliases name, which key a secret has, the paths of roles and users.
 func know(o *simulate.Options, s *inventory.Snapshot) {
-	o.Aliases, o.Keys, o.Principals = map[string]string{}, map[string]guard.Key{}, map[string]string{}
+	o.Aliases, o.Keys, o.Principals, o.Created = map[string]string{}, map[string]guard.Key{}, map[string]string{}, map[string]time.Time{}
 	for _, k := range s.Keys {
-		o.Keys[k.Facts.ARN] = k.Facts
+		o.Keys[k.Facts.ARN], o.Created[k.Facts.ARN] = k.Facts, k.CreatedAt
 		named := arn.Of(k.Facts.ARN)
 		for _, alias := range k.Facts.Aliases {
 			if k.Facts.Manager == guard.ManagerCustomer {

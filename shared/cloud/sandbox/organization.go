@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/organizations"
@@ -61,8 +62,15 @@ func (s *Session) AttachPolicy(ctx context.Context, what, ou, content string) er
 
 // DetachPolicy removes what AttachPolicy made, before the run ends.
 func (s *Session) DetachPolicy(ctx context.Context, what string) error {
-	return s.removePolicy(ctx, s.run.Name(what))
+	there, err := s.Remove(ctx, Resource{Kind: Policy, Account: s.account, Region: s.region, Name: s.run.Name(what)})
+	if err == nil && !there {
+		err = errNothing
+	}
+	return err
 }
+
+// detachTime is how long a policy may count as attached after it was detached: Organizations is eventually consistent.
+const detachTime = 2 * time.Minute
 
 func (s *Session) removePolicy(ctx context.Context, name string) error {
 	id, err := s.policyID(ctx, name)
@@ -89,7 +97,18 @@ func (s *Session) removePolicy(ctx context.Context, name string) error {
 			return session.Fail(err, "detach policy %s", name)
 		}
 	}
-	_, err = s.organizations().DeletePolicy(ctx, &organizations.DeletePolicyInput{PolicyId: &id})
+	var inUse error
+	gone, err := Until(ctx, detachTime, func(ctx context.Context) (bool, error) {
+		_, err := s.organizations().DeletePolicy(ctx, &organizations.DeletePolicyInput{PolicyId: &id})
+		if Code(err) == "PolicyInUseException" {
+			inUse = err
+			return false, nil
+		}
+		return err == nil, err
+	})
+	if err == nil && !gone {
+		err = inUse
+	}
 	return session.Fail(err, "delete policy %s", name)
 }
 

@@ -101,14 +101,24 @@ func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
 		if !s.run.of(bare(r.Kind, r.Name)) {
 			return false, fmt.Errorf("remove %s: it has no name of run %s", r, s.run)
 		}
-		err := k.remove(s.In(r.Region), ctx, r.Name)
-		if errors.Is(err, errNothing) || Gone(err) || Unknown(err) { // a double that cannot make it has none
+		at := s.In(r.Region)
+		err := k.remove(at, ctx, r.Name)
+		switch {
+		case nothing(err):
 			return false, nil
+		case Code(err) != "" && !Denied(err):
+			// What the SDK sent again, for the first answer was lost, is refused because it is done: it is looked at as it is now.
+			if again := k.remove(at, ctx, r.Name); again == nil || nothing(again) {
+				return true, nil
+			}
 		}
 		return err == nil, err
 	}
 	return false, fmt.Errorf("remove %s: no such kind", r)
 }
+
+// nothing reports that there is no such thing, or that whoever was asked has none of the kind: a double that cannot make it.
+func nothing(err error) bool { return errors.Is(err, errNothing) || Gone(err) || Unknown(err) }
 
 // bare is a name without what its kind puts before it.
 func bare(kind Kind, name string) string {

@@ -130,13 +130,8 @@ func (s *Session) Assume(ctx context.Context, roleARN, name, policy, external st
 	if out.Credentials == nil {
 		return nil, fmt.Errorf("assume role %s: no credentials in the answer", roleARN)
 	}
-	o := s.c.Options()
-	o.AssumeRoles, o.Credentials = false, &cloud.Static{AccessKeyID: aws.ToString(out.Credentials.AccessKeyId),
-		SecretAccessKey: aws.ToString(out.Credentials.SecretAccessKey), SessionToken: aws.ToString(out.Credentials.SessionToken)}
-	taken, err := cloud.Open(ctx, o)
-	if err != nil {
-		return nil, err
-	}
+	taken := s.c.As(cloud.Static{AccessKeyID: aws.ToString(out.Credentials.AccessKeyId),
+		SecretAccessKey: aws.ToString(out.Credentials.SecretAccessKey), SessionToken: aws.ToString(out.Credentials.SessionToken)})
 	account := arn.Of(roleARN).Account
 	return &Session{c: taken, region: s.region, account: account, run: s.run, journal: s.journal,
 		arn: s.Partition().New("sts", "", account, "assumed-role/"+arn.Of(roleARN).Base()+"/"+name).String()}, nil

@@ -4,6 +4,10 @@ import (
 	"context"
 	"time"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 	"github.com/doublelock/doublelock/shared/cloud/trails"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -28,4 +32,17 @@ func (s *Session) lookup(ctx context.Context, by trails.LookupBy, value string, 
 // Calls are the calls of a name that CloudTrail recorded in the Region since a time, by whomever.
 func (s *Session) Calls(ctx context.Context, name string, since time.Time) ([]trail.Change, error) {
 	return s.lookup(ctx, trails.ByEventName, name, since)
+}
+
+// Skew is how far a clock is ahead of AWS's, by the Date of an answer: to the second or so.
+func (s *Session) Skew(ctx context.Context, now func() time.Time) (time.Duration, error) {
+	out, err := session.Client(s.c, s.at(), sts.NewFromConfig).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return 0, session.Fail(err, "get caller identity")
+	}
+	answered, known := awsmiddleware.GetServerTime(out.ResultMetadata)
+	if !known {
+		return 0, nil
+	}
+	return now().Sub(answered), nil
 }

@@ -107,7 +107,7 @@ func machines() map[string]machine {
 			reads := watchdog.Migrations{Engine: e.Engine, Secrets: secrets.New(e.c), Log: slog.New(slog.DiscardHandler)}
 			for _, i := range items {
 				app := "arn:aws:sts::" + i.Account + ":assumed-role/app/i-1"
-				err := reads.DeniedRead(t.Context(), trail.Change{Kind: trail.DeniedRead, EventID: "event of " + i.Name, EventSource: "kms.amazonaws.com", EventName: "Decrypt", ErrorCode: "AccessDenied",
+				err := reads.DeniedRead(t.Context(), trail.Change{Kind: trail.DeniedRead, EventID: "event of " + i.Name, EventSource: "secretsmanager.amazonaws.com", EventName: "GetSecretValue", ErrorCode: "AccessDenied",
 					Account: i.Account, Region: region, Time: w.clock(), Secret: guard.SecretRef{Account: i.Account, Region: region, ID: i.Secret}, Key: guard.KeyRef{ID: i.Target},
 					Actor: trail.Actor{Type: "AssumedRole", ARN: app, Account: i.Account}})
 				if err != nil && i.Account != away {

@@ -202,7 +202,8 @@ func (w *world) worker(name, endpoint string, skew time.Duration) *worker {
 	return &worker{m.Engine, client, own}
 }
 
-// allows is a pre-flight by which everybody keeps access: who does is not what these tests are about.
+// allows is a pre-flight by which everybody keeps access, and of whom a read was denied the key keeps out: who does is not what these
+// tests are about.
 type allows struct{}
 
 func (allows) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
@@ -210,7 +211,7 @@ func (allows) Check(context.Context, guard.Secret, string, []string) (migration.
 }
 
 func (allows) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
-	return migration.LockUnknown, nil
+	return migration.LockKey, nil
 }
 
 func (w *world) describe(secret string) guard.Secret {

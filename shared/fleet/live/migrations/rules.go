@@ -32,6 +32,9 @@ func Rules(r settings.Runtime) migration.Rules {
 		rules.MustKeep = migration.Keep(keep)
 	}
 	rules.AlwaysKeep = r.AlwaysKeep
+	for _, w := range r.Migration.Waves {
+		rules.Waves = append(rules.Waves, migration.Placed{Wave: migration.Wave(w.Wave), Targets: w.Targets})
+	}
 	for _, a := range r.Migration.Accepted {
 		rules.Accepted = append(rules.Accepted, migration.Accept(a))
 	}

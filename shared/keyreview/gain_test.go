@@ -1,0 +1,247 @@
+package keyreview_test
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/keyreview"
+	"github.com/doublelock/doublelock/shared/policy"
+)
+
+const handsOver = `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`
+
+// role is one of the key's account with one statement of its own.
+func role(name, statement string) inventory.Principal {
+	return inventory.Principal{ARN: "arn:aws:iam::111122223333:role/" + name, Kind: inventory.Role, Account: own, Inline: map[string]string{"p": document(statement)}}
+}
+
+func TestNoProposedPolicyOpensASecretToSomebodyWhoHadNoRightToTheKey(t *testing.T) {
+	const read, both = `"Action":"secretsmanager:GetSecretValue","Resource":"*"`, `"Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"`
+	noKMS, admin := role("nokms", `{"Effect":"Allow",`+read+`}`), role("Admin", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+	var many []inventory.Principal
+	for i := range 60 {
+		many = append(many, role(fmt.Sprintf("reader%d", i), `{"Effect":"Allow",`+both+`}`))
+	}
+	unread := role("unread", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+	unread.Boundary = "arn:aws:iam::111122223333:policy/not-collected"
+	here := `"Condition":{"StringEquals":{"kms:EncryptionContext:SecretARN":"` + secret("db", "app").Facts.ARN + `"}}`
+	for name, test := range map[string]struct {
+		policy     string
+		principals []inventory.Principal
+	}{
+		"a reader by a condition":    {document(handsOver), []inventory.Principal{admin, role("app", `{"Effect":"Allow",`+both+`,"Condition":{"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}}}`)}},
+		"nobody reads":               {document(handsOver), []inventory.Principal{role("manager", `{"Effect":"Allow","Action":"kms:PutKeyPolicy","Resource":"*"}`)}},
+		"too many to be named":       {document(handsOver), many},
+		"a boundary was not read":    {document(handsOver), []inventory.Principal{admin, unread}},
+		"two who are named":          {document(handsOver), []inventory.Principal{admin, role("app", `{"Effect":"Allow",`+both+`}`)}},
+		"the key for one secret":     {document(handsOver), []inventory.Principal{role("one", `{"Effect":"Allow",`+read+`},{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*",`+here+`}`)}},
+		"a statement for decrypting": {document(strings.Replace(handsOver, "kms:*", "kms:Decrypt", 1), `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/Admin"},"Action":"kms:PutKeyPolicy","Resource":"*"}`), []inventory.Principal{admin}},
+		"everybody through another service": {document(handsOver, `{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:ViaService":"rds.eu-central-1.amazonaws.com"}}}`),
+			[]inventory.Principal{admin}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = test.policy
+			s := snapshot(k, secret("db", "app"), secret("other", "app"))
+			s.Principals = append(test.principals, noKMS)
+			before := inventory.Prepare(s)
+			proposed := 0
+			for _, f := range keyreview.Review(before, standard(), now) {
+				if f.After == "" {
+					continue
+				}
+				proposed++
+				changed := s
+				fixed := k
+				fixed.Policy = f.After
+				changed.Keys = []inventory.Key{fixed}
+				after := inventory.Prepare(changed)
+				for _, p := range s.Principals {
+					for _, secret := range s.Secrets {
+						was, err := before.Explain(p.ARN, secret.Facts.ARN)
+						is, err2 := after.Explain(p.ARN, secret.Facts.ARN)
+						if err != nil || err2 != nil {
+							t.Fatal(err, err2)
+						}
+						if is.Answer == policy.Allowed && was.Answer != policy.Allowed || is.Answer == policy.Unknown && was.Answer != policy.Unknown && was.Answer != policy.Allowed {
+							t.Errorf("%s: %s opens %s after, %s before:\n%s", f.Control.ID, p.ARN, secret.Facts.Name, was.Answer, f.After)
+						}
+					}
+				}
+				if name == "a statement for decrypting" && strings.Count(f.After, "kms:PutKeyPolicy") > 1 {
+					t.Errorf("whoever IAM lets may change the key policy, which nobody but Admin could: %s", f.After)
+				}
+			}
+			if proposed == 0 && name != "everybody through another service" {
+				t.Error("no policy is proposed, though one is proved")
+			}
+		})
+	}
+}
+
+func TestAKeyWithoutSecretsIsNotOpenedByItsFix(t *testing.T) {
+	k := fine()
+	k.Policy = document(handsOver)
+	s := snapshot(k)
+	s.Principals = []inventory.Principal{role("nokms", `{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}`)}
+	for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
+		if f.Control.ID != guard.KeyOnlyDelegate || f.After == "" {
+			t.Fatalf("%s: %s; %s", f.Control.ID, f.Detail, f.Fix)
+		}
+		fixed := k
+		fixed.Policy = f.After
+		later := snapshot(fixed, secret("db", "app"))
+		later.Principals = s.Principals
+		reader, err := inventory.Prepare(later).Explain(s.Principals[0].ARN, later.Secrets[0].Facts.ARN)
+		if err != nil || reader.Answer == policy.Allowed || reader.Answer == policy.Unknown {
+			t.Errorf("whoever has no right to the key opens what will be under it: %s %v\n%s", reader.Answer, err, f.After)
+		}
+	}
+}
+
+// What only perhaps keeps people out does not keep them out.
+func TestWhatOnlyPerhapsKeepsIAMOutIsUnknown(t *testing.T) {
+	deny := func(condition string) string {
+		return document(handsOver, `{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":`+condition+`}`)
+	}
+	for name, test := range map[string]struct {
+		policy string
+		want   string
+	}{
+		"a date":                     {deny(`{"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}`), "unknown"},
+		"a user agent":               {deny(`{"StringLike":{"aws:UserAgent":"*evil*"}}`), "unknown"},
+		"an address":                 {deny(`{"NotIpAddress":{"aws:SourceIp":"0.0.0.0/0"}}`), "unknown"},
+		"MFA":                        {deny(`{"Bool":{"aws:MultiFactorAuthPresent":"false"}}`), "unknown"},
+		"a version of TLS":           {deny(`{"NumericLessThan":{"kms:TlsVersion":"1.2"}}`), "unknown"},
+		"a key that nobody knows":    {deny(`{"StringEquals":{"aws:NewNextYear":"x"}}`), "unknown"},
+		"everybody but the account":  {document(handsOver, `{"Effect":"Deny","NotPrincipal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`), "unknown"},
+		"an Allow that asks for MFA": {document(strings.Replace(handsOver, `"Resource":"*"`, `"Resource":"*","Condition":{"Bool":{"aws:MultiFactorAuthPresent":"true"}}`, 1)), "unknown"},
+		"an Allow that asks for a tag": {document(strings.Replace(handsOver, `"Resource":"*"`, `"Resource":"*","Condition":{"StringEquals":{"aws:PrincipalTag/a":"b"}}`, 1)),
+			"unknown"},
+		"a Deny without Secrets Manager": {deny(`{"StringNotEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}}`), ""},
+		"nothing":                        {document(handsOver), "fail"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = test.policy
+			got := ""
+			for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now) {
+				if f.Control.ID == guard.KeyOnlyDelegate {
+					got += string(f.Outcome)
+				}
+			}
+			if got != test.want {
+				t.Errorf("DL.KEY.7 says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// Who manages a key is somebody who is there and is no service, or it is not known.
+func TestWhoManagesAKeyIsThereAndNoService(t *testing.T) {
+	const use = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:Decrypt","Resource":"*"}`
+	names := func(who string) string {
+		return document(use, `{"Effect":"Allow","Principal":{"AWS":"arn:aws:`+who+`"},"Action":"kms:PutKeyPolicy","Resource":"*"}`)
+	}
+	unless := func(condition string) string {
+		return document(use, handsOver, `{"Effect":"Deny","Principal":"*","Action":"kms:PutKeyPolicy","Resource":"*","Condition":`+condition+`}`)
+	}
+	const linked = "iam::111122223333:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS"
+	for name, test := range map[string]struct {
+		policy string
+		unread bool
+		want   string // outcome and the words that say why
+	}{
+		"a role that is there":                         {policy: names("iam::111122223333:role/admin")},
+		"a session of it":                              {policy: names("sts::111122223333:assumed-role/admin/ann")},
+		"a role that nobody made":                      {names("iam::111122223333:role/ghost"), false, "fail nobody of account"},
+		"a session of one that nobody made":            {names("sts::111122223333:assumed-role/ghost/ann"), false, "fail nobody of account"},
+		"one of an account that was not read":          {names("iam::111122223333:role/ghost"), true, "unknown not all principals of the account were read: access denied"},
+		"a service-linked role":                        {names(linked), false, "fail nobody of account"},
+		"the account, unless a date is past":           {unless(`{"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}`), false, "unknown depends on the request"},
+		"the account, unless a new key has a value":    {unless(`{"StringNotEquals":{"aws:NewNextYear":"x"}}`), false, "unknown depends on the request"},
+		"the account, unless somebody has one address": {unless(`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`), false, "unknown depends on the request"},
+		"the account, but for all who are no admin":    {policy: unless(`{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/admin"}}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = test.policy
+			s := snapshot(k)
+			slr := role("x", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
+			slr.ARN = "arn:aws:" + linked
+			s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`), slr)
+			if test.unread {
+				s.Unread = append(s.Unread, inventory.Unread{Account: own, Part: inventory.PartPrincipals, Why: "access denied"})
+			}
+			got := ""
+			for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
+				if strings.Contains(f.Detail, "can manage it") {
+					got += string(f.Outcome) + " " + f.Detail
+				}
+			}
+			outcome, why, _ := strings.Cut(test.want, " ")
+			if !strings.HasPrefix(got, outcome) || !strings.Contains(got, why) || (got == "") != (test.want == "") {
+				t.Errorf("it says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// KMS takes RevokeGrant and ListGrants from other accounts, and what decides about a key from its own alone; who may retire a grant is in the grant.
+func TestWhoMayGetAtGrantsFromOutside(t *testing.T) {
+	statement := func(principal, action, condition string) string {
+		return document(manageOnly, `{"Sid":"S","Effect":"Allow","Principal":`+principal+`,"Action":`+action+`,"Resource":"*","Condition":{`+condition+`}}`)
+	}
+	const foreign = `{"AWS":"arn:aws:iam::999988887777:root"}`
+	for name, test := range map[string]struct {
+		policy string
+		want   string // outcome and words; "" for no finding
+	}{
+		"everybody may revoke":         {statement(`"*"`, `"kms:RevokeGrant"`, ""), "fail anybody in any AWS account may revoke its grants"},
+		"everybody may list":           {statement(`"*"`, `"kms:ListGrants"`, ""), "fail anybody in any AWS account may list its grants"},
+		"everybody from an address":    {statement(`"*"`, `"kms:RevokeGrant"`, `"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`), "unknown may revoke its grants"},
+		"everybody of the account may": {statement(`"*"`, `"kms:RevokeGrant"`, `"StringEquals":{"kms:CallerAccount":"111122223333"}`), "fail every principal of the account may revoke its grants"},
+		"a foreign account may revoke": {statement(foreign, `"kms:RevokeGrant"`, ""), "fail it lets in account 999988887777, not approved"},
+		"a foreign account may disable": {statement(foreign, `"kms:DisableKey"`, ""),
+			"fail it names account 999988887777, not approved, for what KMS takes from those of the key's account alone"},
+		"a foreign organization may disable": {statement(`"*"`, `"kms:DisableKey"`, `"StringEquals":{"aws:PrincipalOrgID":"o-partner"}`),
+			"fail it names organization o-partner, not yours, for what KMS takes from those of the key's account alone"},
+		"everybody of the account may list": {statement(`"*"`, `"kms:ListGrants"`, `"StringEquals":{"kms:CallerAccount":"111122223333"}`), ""},
+		"everybody may retire":              {statement(`"*"`, `"kms:RetireGrant"`, ""), ""},
+		"a role may revoke":                 {statement(`{"AWS":"arn:aws:iam::111122223333:role/app"}`, `["kms:RevokeGrant","kms:ListGrants"]`, ""), ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := ""
+			for _, f := range opening(t, test.policy) {
+				got += string(f.Outcome) + " " + f.Detail
+			}
+			outcome, words, _ := strings.Cut(test.want, " ")
+			if (got == "") != (test.want == "") || !strings.HasPrefix(got, outcome) || !strings.Contains(got, words) {
+				t.Errorf("it says %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+func TestAStatementThatAsksForAnAccountByItsARNMatchesNobody(t *testing.T) {
+	statement := func(principal, condition string) string {
+		return document(manageOnly, `{"Sid":"S","Effect":"Allow","Principal":`+principal+`,"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*","Condition":{`+condition+`}}`)
+	}
+	for condition, finding := range map[string]bool{
+		`"StringEquals":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:                         false,
+		`"StringLike":{"kms:CallerAccount":"arn:aws:iam::*:root"}`:                                      false,
+		`"StringEquals":{"aws:PrincipalAccount":"arn:aws:iam::111122223333:root"}`:                      false,
+		`"StringEquals":{"kms:CallerAccount":["arn:aws:iam::111122223333:root","111122223333"]}`:        true,
+		`"StringLike":{"kms:CallerAccount":"1111*"}`:                                                    true,
+		`"StringEqualsIfExists":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:                 true,
+		`"StringNotEquals":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:                      true,
+		`"StringEquals":{"kms:CallerAccount":"${aws:PrincipalTag/account}","aws:PrincipalAccount":"1"}`: false,
+	} {
+		if found := opening(t, statement(`"*"`, condition)); (len(found) > 0) != finding {
+			t.Errorf("%s: %+v", condition, found)
+		}
+	}
+}
