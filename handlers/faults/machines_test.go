@@ -278,10 +278,11 @@ func (d *driver) reads(n int) {
 	d.w.Read(who, batch(n))
 }
 
-// isRefused takes the key from the reader, who reads on.
+// isRefused takes every key from the reader, who reads on: the read fails, and not one of its calls of KMS alone.
 func isRefused(_ *testing.T, d *driver, n int) {
 	d.w.DenyKey(local.Payments, reader.Name)
 	d.reads(n)
+	d.settle(5 * time.Minute) // both of its events are there
 }
 
 func isBack(d *driver, n int) string {

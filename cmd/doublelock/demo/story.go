@@ -53,7 +53,7 @@ func story() []scene {
 				return s.create(ctx, local.By("app-deploy", local.Payments, s.org.Second()), secrets.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
 			}},
 		{"A reader that loses access all the same",
-			"The batch role read this secret before the move and after it. Then somebody denies it the key. The watchdog sees the refused read, and the secret goes back, because an older copy still allows that.",
+			"The batch role read this secret before the move and after it. Then somebody denies it every key. The watchdog sees the refused read, reads the policies, and the secret goes back.",
 			func(ctx context.Context, s *runner) error {
 				who := local.By("app-deploy", local.Payments, s.org.Home())
 				if err := s.create(ctx, who, secrets.NewSecret{Name: "payments/batch", Tags: owner("team-payments")}); err != nil {

@@ -364,11 +364,10 @@ func (w *Organization) LockStates(ctx context.Context) (map[guard.LockState]int,
 const (
 	workTrust     = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
 	noTrust       = `{"Version":"2012-10-17","Statement":[]}`
-	mayNotUseKeys = `{"Version":"2012-10-17","Statement":[{"Sid":"NoCustomerKeys","Effect":"Deny","Action":"kms:Decrypt","Resource":"*",
-		"Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/doublelock/secrets"}}}]}`
+	mayNotUseKeys = `{"Version":"2012-10-17","Statement":[{"Sid":"NoKeys","Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}]}`
 )
 
-// DenyKey takes the CMK from a role, as somebody tidying up IAM might.
+// DenyKey takes every key from a role, as somebody tidying up IAM might.
 func (w *Organization) DenyKey(account, role string) {
 	w.AWS.AddRole(account, role, workTrust, w.mayRead("payments/batch-*"), mayNotUseKeys)
 }
