@@ -2,6 +2,7 @@ package inventory
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -53,6 +54,37 @@ func (a *Access) ReadersOfCopies(secretARN string) (readers []Reader, unread []U
 		return cmp.Or(cmp.Compare(rank(x), rank(y)), cmp.Compare(x.Principal, y.Principal))
 	})
 	return readers, unread, nil
+}
+
+// RootsOf are the root users of the secret's account and of the snapshot's who open the secret or one of its copies, or may: no IAM policy of
+// their account restricts them; what locks the secret does, and so do the organization's policies. They are no rows of Readers, and those of other
+// accounts are among the people of the account. Source: IAM User Guide, "AWS account root user".
+func (a *Access) RootsOf(secretARN string) ([]Reader, error) {
+	s, err := a.Secret(secretARN)
+	if err != nil {
+		return nil, err
+	}
+	best := map[string]Reader{}
+	for _, at := range a.copiesOf(s) {
+		l, of := a.locks(at), arn.Of(at.Facts.ARN).Partition
+		for _, account := range once(append(a.insiders(), at.Facts.Account)) {
+			r, err := a.explain(of.Root(account), l.any)
+			if err != nil {
+				return nil, err
+			}
+			if at != s {
+				r.Copy = strings.TrimSuffix(whereItIs(s, at)+", "+r.Copy, ", ")
+			}
+			if known, seen := best[account]; rank(r) <= rank(Reader{Answer: policy.Unknown}) && (!seen || rank(r) < rank(known)) {
+				best[account] = r
+			}
+		}
+	}
+	var out []Reader
+	for _, account := range slices.Sorted(maps.Keys(best)) {
+		out = append(out, best[account])
+	}
+	return out, nil
 }
 
 // copiesOf are a secret and, of a primary, its replicas and its copies in other accounts, as far as the snapshot holds them.

@@ -62,6 +62,9 @@ func (a *Access) outsidersOf(d *policy.Document, action string) []string {
 				add(name)
 			}
 		}
+		for _, id := range statement.Principal.CanonicalUser { // of which account it is, nothing says
+			add(a.remember(named("anybody in the account with canonical user id "+id, policy.Principal{NotAccounts: a.insiders()}, statement.Conditions))...)
+		}
 		add(statement.Principal.Service...)
 		for _, provider := range statement.Principal.Federated {
 			add(a.remember(a.signedIn(provider, statement.Conditions))...)

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -24,6 +25,7 @@ func TestPopulationsOutsideTheSnapshot(t *testing.T) {
 	}{
 		"the world":                             {names(`"*"`), map[string]policy.Answer{anybody: may, services: may}},
 		"the world, under AWS":                  {names(`{"AWS":"*"}`), map[string]policy.Answer{anybody: may, services: may}},
+		"an account by its canonical id":        {names(`{"CanonicalUser":"79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be"}`), map[string]policy.Answer{"anybody in the account with canonical user id 79a59df900b949e55d96a1e698fbacedfd6e09d98eacf8f8d5218e7cd47ef2be": may}},
 		"the organization alone":                {everybody(`"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`), nil},
 		"the organization's paths alone":        {everybody(`"ForAnyValue:StringLike":{"aws:PrincipalOrgPaths":"o-exampleorg/*"}`), nil},
 		"the organization, or one without any":  {everybody(`"StringEqualsIfExists":{"aws:PrincipalOrgID":"o-exampleorg"}`), map[string]policy.Answer{anybody + ", whose aws:PrincipalOrgID fits StringEqualsIfExists o-exampleorg": may, services + ", where aws:PrincipalOrgID fits StringEqualsIfExists o-exampleorg": may}},
@@ -91,6 +93,67 @@ func TestPopulationsOutsideTheSnapshot(t *testing.T) {
 				got[r.Principal] = r.Answer
 				if again, err := access.Explain(r.Principal, secretARN("shop/db")); err != nil || again.Answer != r.Answer {
 					t.Errorf("%s is %s among the readers, and by itself %s (%v)", r.Principal, r.Answer, again.Answer, err)
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// A root user has no policies, and opens what the secret's policy and the key's policy let its account open: as can says of it.
+func TestTheRootUsersWhoOpenASecretAreSaid(t *testing.T) {
+	allow := func(principal, condition string) string {
+		return `{"Effect":"Allow","Principal":` + principal + `,"Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*","Condition":{` + condition + `}}`
+	}
+	const everybody, account = `"*"`, `{"AWS":"arn:aws:iam::` + data + `:root"}`
+	own := `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::` + shop + `:root"},"Action":"kms:*","Resource":"*"}`
+	deny := `{"Effect":"Deny","Principal":"*","Action":"secretsmanager:*","Resource":"*","Condition":{"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:root"}}}`
+	for sentence, tt := range map[string]struct {
+		secret, key string
+		scp         string
+		want        map[string]policy.Answer
+	}{
+		"of the own account":                {"", own, "", map[string]policy.Answer{shop: yes}},
+		"of one that the policies name":     {document(allow(account, "")), document(own, allow(account, "")), "", map[string]policy.Answer{shop: yes, data: yes}},
+		"of the organization":               {document(allow(everybody, `"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg"}`)), document(own, allow(everybody, "")), "", map[string]policy.Answer{shop: yes, data: yes, "999988887777": yes}},
+		"who may, from an address":          {document(allow(account, `"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`)), document(own, allow(account, "")), "", map[string]policy.Answer{shop: yes, data: may}},
+		"none, where a Deny is about them":  {document(deny), document(own), "", nil},
+		"none, where the key does not":      {"", document(allow(`{"AWS":"arn:aws:iam::`+shop+`:role/app"}`, "")), "", nil},
+		"none of theirs, where an SCP says": {document(allow(account, "")), document(own, allow(account, "")), `{"Effect":"Deny","Action":"secretsmanager:*","Resource":"*"}`, nil},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Secrets = s.Secrets[:1]
+			s.Secrets[0].Policy = tt.secret
+			for i := range s.Keys {
+				if s.Keys[i].Facts.ARN == s.Secrets[0].Facts.Key.ARN {
+					s.Keys[i].Policy = tt.key
+					if !strings.HasPrefix(tt.key, `{"Version"`) {
+						s.Keys[i].Policy = document(tt.key)
+					}
+				}
+			}
+			if tt.scp != "" {
+				for id, c := range s.Controls {
+					c.Document = document(`{"Effect":"Allow","Action":"*","Resource":"*"}`, tt.scp)
+					s.Controls[id] = c
+				}
+			}
+			access := inventory.Prepare(s)
+			roots, err := access.RootsOf(secretARN("shop/db"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var got map[string]policy.Answer
+			for _, r := range roots {
+				if got == nil {
+					got = map[string]policy.Answer{}
+				}
+				got[r.Account] = r.Answer
+				if can, err := access.Opens(r.Principal, secretARN("shop/db")); err != nil || can.Answer != r.Answer {
+					t.Errorf("%s is %s among the roots, and by itself %s (%v)", r.Principal, r.Answer, can.Answer, err)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

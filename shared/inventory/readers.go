@@ -39,7 +39,7 @@ func (r Reader) Why() string {
 
 // Readers lists every principal that holds a lock of the secret, or may: those of the snapshot, and those outside it
 // that the secret's policy names. Of accounts that could not be read only a summary can be said; they are in unread.
-// Root users are not listed: they hold every lock that their account's key policies leave to it.
+// Root users are not listed: RootsOf says which of them open it.
 func (a *Access) Readers(secretARN string) (readers []Reader, unread []Unread, err error) {
 	s, err := a.Secret(secretARN)
 	if err != nil {

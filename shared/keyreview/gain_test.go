@@ -231,14 +231,13 @@ func TestAStatementThatAsksForAnAccountByItsARNMatchesNobody(t *testing.T) {
 		return document(manageOnly, `{"Sid":"S","Effect":"Allow","Principal":`+principal+`,"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*","Condition":{`+condition+`}}`)
 	}
 	for condition, finding := range map[string]bool{
-		`"StringEquals":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:                         false,
-		`"StringLike":{"kms:CallerAccount":"arn:aws:iam::*:root"}`:                                      false,
-		`"StringEquals":{"aws:PrincipalAccount":"arn:aws:iam::111122223333:root"}`:                      false,
-		`"StringEquals":{"kms:CallerAccount":["arn:aws:iam::111122223333:root","111122223333"]}`:        true,
-		`"StringLike":{"kms:CallerAccount":"1111*"}`:                                                    true,
-		`"StringEqualsIfExists":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:                 true,
-		`"StringNotEquals":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:                      true,
-		`"StringEquals":{"kms:CallerAccount":"${aws:PrincipalTag/account}","aws:PrincipalAccount":"1"}`: false,
+		`"StringEquals":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:                  false,
+		`"StringLike":{"kms:CallerAccount":"arn:aws:iam::*:root"}`:                               false,
+		`"StringEquals":{"kms:CallerAccount":["arn:aws:iam::111122223333:root","111122223333"]}`: true,
+		`"StringLike":{"kms:CallerAccount":"1111*"}`:                                             true,
+		`"StringEqualsIfExists":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:          true,
+		`"StringNotEquals":{"kms:CallerAccount":"arn:aws:iam::111122223333:root"}`:               true,
+		`"StringEquals":{"kms:CallerAccount":"${aws:PrincipalTag/account}"}`:                     true,
 	} {
 		if found := opening(t, statement(`"*"`, condition)); (len(found) > 0) != finding {
 			t.Errorf("%s: %+v", condition, found)

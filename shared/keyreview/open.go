@@ -95,18 +95,12 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	r.add(guard.KeyOpen, k, found)
 }
 
-// ofNoAccount reports whether a statement asks for the caller's account and names nothing that is one, such as the ARN of its root user: it
-// matches nobody.
-// Source: KMS Developer Guide, "kms:CallerAccount"; IAM User Guide, "aws:PrincipalAccount": twelve digits.
+// ofNoAccount reports whether a statement asks for the caller's account by ARNs alone, such as that of its root user: the value is an account id,
+// so that it matches nobody. Source: KMS Developer Guide, "kms:CallerAccount".
 func ofNoAccount(s policy.Statement) bool {
 	return slices.ContainsFunc(s.Conditions, func(c policy.Condition) bool {
-		switch strings.ToLower(c.Key) {
-		case "kms:calleraccount", "aws:principalaccount":
-			return slices.Contains([]string{"StringEquals", "StringLike", "StringEqualsIgnoreCase"}, c.Operator) && !slices.ContainsFunc(c.Values, func(v string) bool {
-				return isAccount(v) || strings.Contains(v, "$") || c.Operator == "StringLike" && strings.Trim(v, "0123456789*?") == ""
-			})
-		}
-		return false
+		return strings.EqualFold(c.Key, "kms:CallerAccount") && slices.Contains([]string{"StringEquals", "StringLike", "StringEqualsIgnoreCase"}, c.Operator) &&
+			!slices.ContainsFunc(c.Values, func(value string) bool { return !arn.Is(value) || strings.Contains(value, "$") })
 	})
 }
 

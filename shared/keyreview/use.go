@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -20,7 +21,10 @@ type Use struct {
 	Action    string // one of seenActions: kms:Decrypt, …
 	Via       string // a form of what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
 	Alias     string // ARN of the alias that the call led to the key; "" for all other calls
-	Maybe     bool   // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
+	// Secret is the secret that a call to Secrets Manager was about, which used its key for the caller; empty for calls to KMS. The key is that of
+	// the secret's copies, so that Key is "".
+	Secret guard.SecretRef
+	Maybe  bool // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
 // seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
@@ -28,15 +32,21 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions. ReEncrypt is one of its
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
 // others are none.
 func UsesOf(c trail.Change) []Use {
 	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
-	if c.EventSource != "kms.amazonaws.com" || c.ErrorCode != "" {
+	region := cmp.Or(c.Region, "*")
+	switch {
+	case c.ErrorCode != "":
+		return nil
+	case c.EventSource == "secretsmanager.amazonaws.com":
+		u.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
+		return bySecret(c, u)
+	case c.EventSource != "kms.amazonaws.com":
 		return nil
 	}
-	region := cmp.Or(c.Region, "*")
 	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
 		u.Via = arn.PartitionOf(region).Regional(service, region)
 	}
@@ -70,6 +80,37 @@ func UsesOf(c trail.Change) []Use {
 		}
 	case slices.Contains(seenActions, u.Action):
 		add(keyARN(c.Key.ID, c), u.Action)
+	}
+	return uses
+}
+
+// secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
+// trail may be without the events of KMS. RotateSecret and UpdateSecret need not come to that.
+// Source: Secrets Manager User Guide, "Secret encryption and decryption", "Permissions for the KMS key"; CloudTrail User Guide, "Logging management
+// events": events of KMS can be excluded.
+var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing}
+
+var writing = []string{"kms:GenerateDataKey", decrypt}
+
+// bySecret are the uses of a secret's key that a call to Secrets Manager is of, as far as it names secrets.
+func bySecret(c trail.Change, u Use) []Use {
+	if c.Actor.Type == "AWSService" {
+		return nil // Secrets Manager itself tells of a rotation
+	}
+	secrets := []guard.SecretRef{c.Secret}
+	if list, _ := c.Request["secretIdList"].([]any); c.EventName == "BatchGetSecretValue" {
+		for _, id := range list {
+			name, _ := id.(string)
+			secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
+		}
+	}
+	var uses []Use
+	for _, secret := range secrets {
+		for _, action := range secretCalls[c.EventName] {
+			if u.Secret, u.Action = secret, action; secret.ID != "" {
+				uses = append(uses, u)
+			}
+		}
 	}
 	return uses
 }
@@ -108,6 +149,9 @@ func reEncrypted(c trail.Change) (from, to string) {
 	}
 	if from == "" && to == "" {
 		return one, one
+	}
+	if from == "" && arn.Of(source).Account == c.Account { // its owner gets no other record
+		from = source
 	}
 	return from, to
 }
@@ -153,6 +197,9 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if u.Key == k.Facts.ARN {
 		return true, true
 	}
+	if u.Secret.ID != "" {
+		return slices.ContainsFunc(r.under[k.Facts.ARN], func(s *inventory.Secret) bool { return named(s.Facts, u.Secret) }), false
+	}
 	if !isAlias(u.Key) {
 		return wild(u.Key) && arn.Match(u.Key, k.Facts.ARN), false
 	}
@@ -161,6 +208,18 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	}
 	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return has(&k, u.Key) }) ||
 		slices.ContainsFunc(r.std.Seen, func(led Use) bool { return led.Alias == u.Key && led.Key == k.Facts.ARN }), false
+}
+
+// named reports whether a record names a secret: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.
+// Source: Secrets Manager API Reference, PutSecretValue, SecretId: "we recommend that you specify a complete ARN rather than a partial one".
+func named(s guard.Secret, by guard.SecretRef) bool {
+	if by.Account != "" && by.Account != s.Account {
+		return false
+	}
+	if arn.Is(by.ID) {
+		return arn.Of(by.ID).Resource == arn.Of(s.ARN).Resource || arn.Of(by.ID).Resource == "secret:"+s.Name
+	}
+	return by.ID == s.Name
 }
 
 // alias is the ARN that an alias of a key has, or would have.

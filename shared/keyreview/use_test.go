@@ -90,6 +90,8 @@ func TestUsesOfARecord(t *testing.T) {
 		"ReEncrypt, the owner of a source":  {"ReEncrypt", `{"destinationKeyId":"arn:aws:kms:eu-west-1:444455556666:key/other"}`, resources(one), "", []keyreview.Use{use(one, "kms:ReEncryptFrom")}},
 		"ReEncrypt, the owner of a destination": {"ReEncrypt", `{"sourceKeyId":"arn:aws:kms:eu-west-1:444455556666:key/other","destinationKeyId":"` + two + `"}`, resources(two), "",
 			[]keyreview.Use{use(two, "kms:ReEncryptTo")}},
+		"ReEncrypt whose source the request alone names": {"ReEncrypt", `{"sourceKeyId":"` + one + `","destinationKeyId":"` + two + `"}`, resources(two), "",
+			[]keyreview.Use{use(one, "kms:ReEncryptFrom"), use(two, "kms:ReEncryptTo")}},
 		"ReEncrypt, one side, to an alias":   {"ReEncrypt", `{"destinationKeyId":"alias/app"}`, resources(one), "", []keyreview.Use{use(one, "kms:ReEncryptFrom"), use(one, "kms:ReEncryptTo")}},
 		"ReEncrypt without resources":        {"ReEncrypt", `{"sourceKeyId":"` + one + `","destinationKeyId":"` + two + `"}`, "[]", "", []keyreview.Use{use(one, "kms:ReEncryptFrom"), use(two, "kms:ReEncryptTo")}},
 		"ReEncrypt that says nothing at all": {"ReEncrypt", `{}`, "[]", "", []keyreview.Use{use("arn:aws:kms:eu-west-1:*:key/*", "kms:ReEncryptFrom"), use("arn:aws:kms:eu-west-1:*:key/*", "kms:ReEncryptTo")}},
@@ -154,5 +156,51 @@ func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
 		if len(found) == 0 || found[0].Outcome != tt.outcome || !strings.Contains(found[0].Fix, tt.fix) || (tt.fix != "") != strings.Contains(found[0].Fix, "lose it") {
 			t.Errorf("%s: %+v", sentence, found)
 		}
+	}
+}
+
+// A trail may be without the events of KMS: who writes a secret uses its key, and no policy is proposed that takes it from them.
+func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
+	const writer = "arn:aws:iam::111122223333:role/batch"
+	db := secret("shop/db", "app")
+	record := func(event, request, more string) []keyreview.Use {
+		c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"secretsmanager.amazonaws.com","eventName":%q,"awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
+			`"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/batch/x","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":%q}}},"requestParameters":%s%s}`, event, writer, request, more)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return keyreview.UsesOf(c)
+	}
+	for name, test := range map[string]struct {
+		event, request, more string
+		keeps                bool
+	}{
+		"a version by the name":           {"PutSecretValue", `{"secretId":"shop/db"}`, "", true},
+		"a version by the ARN":            {"PutSecretValue", `{"secretId":"` + db.Facts.ARN + `"}`, "", true},
+		"by the ARN without its end":      {"PutSecretValue", `{"secretId":"` + strings.TrimSuffix(db.Facts.ARN, "-AbCdEf") + `"}`, "", true},
+		"an update":                       {"UpdateSecret", `{"secretId":"shop/db"}`, "", true},
+		"a rotation":                      {"RotateSecret", `{"secretId":"shop/db"}`, "", true},
+		"a reader":                        {"GetSecretValue", `{"secretId":"shop/db"}`, "", true},
+		"a reader of several":             {"BatchGetSecretValue", `{"secretIdList":["other","shop/db"]}`, "", true},
+		"another secret":                  {"PutSecretValue", `{"secretId":"other"}`, "", false},
+		"one that failed":                 {"PutSecretValue", `{"secretId":"shop/db"}`, `,"errorCode":"AccessDeniedException"`, false},
+		"one who only asks what it is":    {"DescribeSecret", `{"secretId":"shop/db"}`, "", false},
+		"one who moves a label of it":     {"UpdateSecretVersionStage", `{"secretId":"shop/db"}`, "", false},
+		"somebody who tags it, no values": {"TagResource", `{"secretId":"shop/db"}`, "", false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = document(handsOver)
+			s := snapshot(k, db)
+			s.Principals = append(s.Principals, role("batch", `{"Effect":"Allow","Action":["secretsmanager:PutSecretValue","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}`))
+			std := standard()
+			std.Seen = record(test.event, test.request, test.more)
+			for _, f := range keyreview.Review(inventory.Prepare(s), std, now) {
+				keeps := strings.Contains(f.After, `"arn:aws:iam::111122223333:root"},"Action":["kms:Decrypt","kms:GenerateDataKey"`)
+				if f.Control.ID != guard.KeyOnlyDelegate || f.After == "" || keeps != test.keeps {
+					t.Errorf("keeps the key through IAM: %t, want %t; %s\n%s", keeps, test.keeps, f.Fix, f.After)
+				}
+			}
+		})
 	}
 }

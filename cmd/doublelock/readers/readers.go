@@ -2,9 +2,11 @@
 package readers
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -39,7 +41,8 @@ Readers answers for whichever copy of the secret is opened: a version with anoth
 snapshot holds, count like the current version. WHY begins with the copy where it is another.
 
 Principals of accounts outside the snapshot are unknown at best, and so are those of accounts that could not be read: "anybody in
-account …" is one row, and one in the count, which says what it leaves out. Who holds only the key lock is counted, and listed
+account …" is one row, and one in the count, which says what it leaves out; the account's root user is among them. Those of the accounts of
+the snapshot are no rows: which of them can open the secret is said below the count, and in roots of -o json. Who holds only the key lock is counted, and listed
 with --all.
 
 Exit codes: 0 the question was answered, 1 an error.`,
@@ -82,12 +85,16 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 		return slices.ContainsFunc(readers, func(r inventory.Reader) bool { return r.Principal == p.Principal && r.Answer == policy.Allowed })
 	})
 	shown, counts, keyOnly := countReaders(readers, all)
+	roots, err := access.RootsOf(secret.Facts.ARN)
+	if err != nil {
+		return err
+	}
 	rows, err := merge(access, shown, paths)
 	if err != nil {
 		return err
 	}
 	if env.AsJSON() {
-		err = writeReadersJSON(env, access.Assumed(), secret.Facts.ARN, rows, unread)
+		err = writeReadersJSON(env, access.Assumed(), secret.Facts.ARN, rows, roots, unread)
 	} else {
 		err = writeReaders(env, access.Assumed(), rows)
 	}
@@ -97,6 +104,7 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 	fmt.Fprintf(env.Stderr, "%s: %s, %d unknown, %d with the secret lock alone, %d with the key lock alone%s\n", secret.Facts.ARN,
 		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), counts[policy.Unknown], counts[policy.ImplicitlyDenied], keyOnly,
 		input.NotCounted(unread))
+	noteRoots(env, roots)
 	certain, perhaps := locks.CountPaths(paths)
 	fmt.Fprintf(env.Stderr, "in steps %d more come to open it, and maybe %d%s\n", certain, perhaps, input.NotCounted(access.UnreadPeople()))
 	if secret.Facts.PendingDeletion() {
@@ -203,12 +211,13 @@ func writeReaders(env *command.Env, assumed string, rows []row) error {
 	return table.Print()
 }
 
-func writeReadersJSON(env *command.Env, assumed, secret string, rows []row, unread []inventory.Unread) error {
+func writeReadersJSON(env *command.Env, assumed, secret string, rows []row, roots []inventory.Reader, unread []inventory.Unread) error {
 	out := struct {
 		Secret  string             `json:"secret"`
 		Readers []locks.Reader     `json:"readers"`
+		Roots   []locks.Reader     `json:"roots"`
 		Unread  []inventory.Unread `json:"unread"`
-	}{Secret: secret, Readers: []locks.Reader{}, Unread: append([]inventory.Unread{}, unread...)}
+	}{Secret: secret, Readers: []locks.Reader{}, Roots: []locks.Reader{}, Unread: append([]inventory.Unread{}, unread...)}
 	for _, r := range rows {
 		found := locks.ReaderOf(r.Reader, assumed)
 		if r.path != nil {
@@ -217,7 +226,24 @@ func writeReadersJSON(env *command.Env, assumed, secret string, rows []row, unre
 		}
 		out.Readers = append(out.Readers, found)
 	}
+	for _, r := range roots {
+		out.Roots = append(out.Roots, locks.ReaderOf(r, assumed))
+	}
 	return env.JSON(out)
+}
+
+// noteRoots counts the root users, who are no rows.
+func noteRoots(env *command.Env, roots []inventory.Reader) {
+	var certain, perhaps []string
+	for _, r := range roots {
+		if r.Answer == policy.Allowed {
+			certain = append(certain, r.Account)
+		} else {
+			perhaps = append(perhaps, r.Account)
+		}
+	}
+	of := func(accounts []string) string { return cmp.Or(strings.Join(accounts, ", "), "none") }
+	fmt.Fprintf(env.Stderr, "beside them the root users of these accounts can open it: %s; and maybe: %s\n", of(certain), of(perhaps))
 }
 
 // noteUnproved says who has rights beyond what is followed, and is not among the rows as one who certainly comes to open it.
