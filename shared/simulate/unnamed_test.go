@@ -94,6 +94,27 @@ func TestARequestWithoutAResourceIsAboutAnyOfThem(t *testing.T) {
 	}
 }
 
+func TestARequestThatMayHandOverARoleIsNotCleared(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		rest, denied string
+		want         simulate.Outcome
+	}{
+		"a function, which has a role":   {`"action":"lambda:CreateFunction"`, `"iam:PassRole"`, simulate.Unknown},
+		"a list, which takes none":       {`"action":"lambda:ListFunctions"`, `"iam:PassRole"`, simulate.Passes},
+		"a volume with tags":             {`"action":"ec2:CreateVolume","context":{"aws:TagKeys":["a"]}`, `"ec2:CreateTags"`, simulate.Denied},
+		"a volume without":               {`"action":"ec2:CreateVolume"`, `"ec2:CreateTags"`, simulate.Passes},
+		"a function that is not for EC2": {`"action":"lambda:CreateFunction"`, `"iam:PassRole","Condition":{"StringEquals":{"iam:PassedToService":"ec2.amazonaws.com"}}`, simulate.Passes},
+	} {
+		calls, _, err := simulate.Calls("t.json", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app",`+tt.rest+`}]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := trial(t, []simulate.Candidate{denying(t, `"Resource":"*","Action":`+tt.denied)}, simulate.Options{}).Try(calls[0]); v.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, v.Outcome, tt.want, v.Decision.Why)
+		}
+	}
+}
+
 // What is said of a call whose key is not known is said of it with every key that it may be.
 func TestAResourceNobodyKnowsNeverDecides(t *testing.T) {
 	keys := []string{appKey, vendorKey, "arn:aws:kms:us-east-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab", "arn:aws:kms:us-east-1:111122223333:key/00002222-3333-4444-5555-666677778888"}
