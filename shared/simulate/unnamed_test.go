@@ -72,6 +72,16 @@ func TestAResourceThatNobodyNamedIsNotTakenForAnother(t *testing.T) {
 	}
 }
 
+func TestADenialOfAResourceThatNobodyNamedIsFoundInTheFile(t *testing.T) {
+	c := denying(t, "\n\n"+`"Action":"kms:Decrypt","NotResource":"arn:aws:s3:::b"}, {"Sid":"Second","Effect":"Deny",`+"\n"+`"Action":"kms:Encrypt","Resource":"arn:aws:kms:*:*:key/*"`)
+	for action, line := range map[string]string{"Decrypt": "(line 1)", "Encrypt": "(line 3)"} {
+		v := trial(t, []simulate.Candidate{c}, simulate.Options{}).Try(recorded(t, event("kms", action, role("111122223333", "app"), `{"keyId":"alias/app"}`, ``)))
+		if v.Outcome != simulate.Denied || !strings.Contains(v.Decision.Why, line) {
+			t.Errorf("%s is %s, want denied at %s: %s", action, v.Outcome, line, v.Decision.Why)
+		}
+	}
+}
+
 func TestARequestWithoutAResourceIsAboutAnyOfThem(t *testing.T) {
 	table := func(rest string) simulate.Call {
 		calls, _, err := simulate.Calls("t.json", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app",`+rest+`}]`))
