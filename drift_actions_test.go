@@ -46,6 +46,32 @@ func TestTheActionsWithoutResourcesAreThoseOfTheReference(t *testing.T) {
 	}
 }
 
+// What tags in a service is TagResource, or the one that is listed.
+func TestTheActionsThatTagAreThoseOfTheReference(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(referenceFolder(), "actions", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	several := []string{"iam", "sts", "tag"} // what tags there depends on what is tagged
+	for _, file := range files {
+		service := strings.TrimSuffix(filepath.Base(file), ".json")
+		listed, is := simulate.TagActions[service]
+		var tags []string
+		for _, a := range actionsInReference(t, service) {
+			if strings.Contains(a.AccessLevel, "Tagging") && !strings.HasPrefix(a.Name, "Untag") && !strings.HasPrefix(a.Name, "Remove") && !strings.HasPrefix(a.Name, "Delete") {
+				tags = append(tags, a.Name)
+			}
+		}
+		switch {
+		case len(tags) == 0 || slices.Contains(several, service):
+		case !is && !slices.Contains(tags, "TagResource"):
+			t.Errorf("%s tags by %v, which shared/simulate/dependent.go does not have", service, tags)
+		case is && !slices.Contains(tags, listed):
+			t.Errorf("%s does not tag by %s, but by %v", service, listed, tags)
+		}
+	}
+}
+
 // An action that is named like one that reads, and hands out credentials, may be the way to act as somebody else.
 func TestNoActionThatHandsOutCredentialsCountsAsReading(t *testing.T) {
 	harmless := []string{ // what they hand out opens no account of AWS
@@ -83,6 +109,7 @@ func TestNoActionThatHandsOutCredentialsCountsAsReading(t *testing.T) {
 
 type referenceAction struct {
 	Name          string            `json:"name"`
+	AccessLevel   string            `json:"accessLevel"`
 	ResourceTypes []json.RawMessage `json:"resourceTypes"`
 }
 

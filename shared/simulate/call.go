@@ -96,6 +96,7 @@ func FromTrail(r trail.Record) (Call, bool) {
 	}
 	if d.Request == nil || text(d.Request["omitted"]) == "true" {
 		call.withoutParameters()
+		call.addDependents(c, nil)
 		return call, true
 	}
 	call.addParameters(d.Request)

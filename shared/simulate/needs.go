@@ -36,7 +36,9 @@ func (call *Call) permission(action, resource string) Call {
 	if action == "secretsmanager:CreateSecret" || action == "kms:CreateKey" {
 		out.rcps = mayBind
 	}
-	out.Request.Context = maps.Clone(call.Request.Context)
+	if out.Request.Context = maps.Clone(call.Request.Context); out.Request.Context == nil {
+		out.Request.Context = map[string][]string{}
+	}
 	sameService := strings.HasPrefix(action, "kms:") && strings.HasPrefix(call.Request.Action, "kms:")
 	maps.DeleteFunc(out.Request.Context, func(key string, _ []string) bool {
 		return !strings.HasPrefix(key, "aws:") && (!sameService || key != viaService && key != "kms:CallerAccount")
@@ -64,6 +66,7 @@ func (call *Call) take(c Call, unsure string) { call.needs = append(call.needs, 
 // addNeeds adds the permissions that the documentation of a recorded call names beside its own.
 func (call *Call) addNeeds(c trail.Change, request map[string]any) {
 	call.addSecretsOfServices(c, request)
+	call.addDependents(c, request)
 	switch service, name, _ := strings.Cut(call.Request.Action, ":"); service {
 	case "secretsmanager":
 		call.addSecretNeeds(name, c, request)
@@ -172,8 +175,8 @@ var managedPasswords = map[string]string{
 	"manageAdminPassword":      "adminPasswordSecretKmsKeyId",  // Redshift Serverless
 }
 
-// ownSecrets are the prefixes of the secrets that services make for such a password.
-var ownSecrets = map[string]string{"rds": "rds!db-unnamed", "redshift": "redshift!unnamed", "redshift-serverless": "redshift!unnamed"}
+// ownSecrets are patterns of the names of the secrets that services make for such a password.
+var ownSecrets = map[string]string{"rds": "rds!*", "redshift": "redshift!*", "redshift-serverless": "redshift!*"}
 
 // addSecretsOfServices adds what a service does to secrets in the name of its caller.
 func (call *Call) addSecretsOfServices(c trail.Change, request map[string]any) {
@@ -186,13 +189,18 @@ func (call *Call) addSecretsOfServices(c trail.Change, request map[string]any) {
 		if strings.HasPrefix(c.EventName, "Modify") || strings.HasPrefix(c.EventName, "Update") {
 			unsure = "whether the service managed the password before is not in the record"
 		}
-		call.addOwnSecret(c, cmp.Or(ownSecrets[service], service+"!unnamed"), text(request[keyed]), unsure)
+		call.addOwnSecret(c, cmp.Or(ownSecrets[service], service+"!*"), text(request[keyed]), unsure)
 	}
 	switch {
 	case text(request["rotateMasterUserPassword"]) == "true":
-		call.take(call.byService("secretsmanager:RotateSecret", call.ownSecret(c, ownSecrets["rds"])), "")
-	case service == "appflow" && (c.EventName == "CreateConnectorProfile" || c.EventName == "UpdateConnectorProfile"):
-		call.addOwnSecret(c, "appflow!unnamed", "", "whether the service makes its secret with the rights of its caller is not documented")
+		call.take(call.onOwnSecret("secretsmanager:RotateSecret", c, ownSecrets["rds"]), "")
+	case service == "appflow" && (c.EventName == "CreateConnectorProfile" || c.EventName == "UpdateConnectorProfile"),
+		service == "events" && c.EventName == "CreateConnection": // AmazonEventBridgeFullAccess has the rights, and so has a service-linked role
+		call.addOwnSecret(c, service+"!*", text(request["kmsKeyIdentifier"]), undocumented)
+	case service == "events" && c.EventName == "UpdateConnection":
+		for _, action := range []string{"secretsmanager:UpdateSecret", "secretsmanager:PutSecretValue"} {
+			call.take(call.onOwnSecret(action, c, "events!*"), undocumented)
+		}
 	}
 }
 
@@ -200,14 +208,19 @@ func (call *Call) addSecretsOfServices(c trail.Change, request map[string]any) {
 // AWS services".
 const owningService = "aws:secretsmanager:owningService"
 
-func (call *Call) ownSecret(c trail.Change, name string) string {
-	return arn.PartitionOf(c.Region).New("secretsmanager", c.Region, c.Account, "secret:"+name+"-AbCdEf").String()
+// undocumented is said of what a service does to its secret.
+const undocumented = "whether the service makes its secret with the rights of its caller is not documented"
+
+// onOwnSecret is what a service does to a secret of its own, of whose name a pattern is known.
+func (call *Call) onOwnSecret(action string, c trail.Change, name string) Call {
+	out := call.byService(action, arn.PartitionOf(c.Region).New("secretsmanager", c.Region, c.Account, "secret:"+name).String())
+	out.NoResource = true
+	return out
 }
 
 // addOwnSecret adds that a service creates and tags a secret of its own under a key, the AWS managed one where none is named.
 func (call *Call) addOwnSecret(c trail.Change, name, key, unsure string) {
-	secret := call.ownSecret(c, name)
-	create := call.byService("secretsmanager:CreateSecret", secret)
+	create, tag := call.onOwnSecret("secretsmanager:CreateSecret", c, name), call.onOwnSecret("secretsmanager:TagResource", c, name)
 	r := &create.Request
 	r.Absent = slices.DeleteFunc(slices.Clone(parameters), func(key string) bool { return strings.HasPrefix(key, "aws:") })
 	r.Unknown = []string{"secretsmanager:Name", "secretsmanager:Description"}
@@ -216,8 +229,7 @@ func (call *Call) addOwnSecret(c trail.Change, name, key, unsure string) {
 		create.chooses(key, c)
 		r.Context["secretsmanager:KmsKeyId"] = []string{key}
 	}
-	create.uses.does(r.Action, secret)
-	tag := call.byService("secretsmanager:TagResource", secret)
+	create.uses.does(r.Action, r.Resource)
 	for _, c := range []Call{create, tag} {
 		c.Request.Context["aws:TagKeys"] = []string{owningService}
 	}

@@ -19,7 +19,7 @@ func denying(t *testing.T, statement string) simulate.Candidate {
 // A call takes every permission that AWS documents for it, not its own alone. Sources: Service Authorization Reference, Secrets
 // Manager, API operations; Secrets Manager API Reference, "Required permissions" of each; KMS Developer Guide, "AWS KMS permissions";
 // RDS User Guide and Redshift Management Guide, "Permissions required for Secrets Manager integration"; EventBridge User Guide,
-// "Using roles to create secrets for API destinations".
+// "Using roles to create secrets for API destinations", and AmazonEventBridgeFullAccess, which each have the rights.
 func TestACallTakesAllPermissionsThatItsParametersAskFor(t *testing.T) {
 	const anywhere = `,"Resource":"*"`
 	const key, other = "arn:aws:kms:us-east-1:111122223333:key/1", "arn:aws:kms:us-east-1:111122223333:key/2"
@@ -50,14 +50,16 @@ func TestACallTakesAllPermissionsThatItsParametersAskFor(t *testing.T) {
 		"a restored one":                              {`"Action":"secretsmanager:CreateSecret"` + anywhere, "rds", "RestoreDBInstanceFromS3", `{"manageMasterUserPassword":true}`, simulate.Denied, "secretsmanager:CreateSecret"},
 		"one that keeps its password itself":          {`"Action":"secretsmanager:CreateSecret"` + anywhere, "rds", "CreateDBInstance", `{"dBInstanceIdentifier":"d","manageMasterUserPassword":false}`, simulate.Passes, ""},
 		"one that is changed, if RDS kept it before":  {`"Action":"secretsmanager:CreateSecret"` + anywhere, "rds", "ModifyDBInstance", `{"dBInstanceIdentifier":"d","manageMasterUserPassword":true}`, simulate.Unknown, "secretsmanager:CreateSecret"},
-		"its tags":                                      {`"Action":"secretsmanager:TagResource"` + anywhere, "rds", "CreateDBInstance", `{"manageMasterUserPassword":true}`, simulate.Denied, "secretsmanager:TagResource"},
-		"a password that RDS changes":                   {`"Action":"secretsmanager:RotateSecret"` + anywhere, "rds", "ModifyDBInstance", `{"rotateMasterUserPassword":true}`, simulate.Denied, "secretsmanager:RotateSecret"},
-		"a warehouse of Redshift":                       {`"Action":"secretsmanager:CreateSecret"` + anywhere, "redshift", "CreateCluster", `{"clusterIdentifier":"d","manageMasterPassword":true}`, simulate.Denied, "secretsmanager:CreateSecret"},
-		"one without servers":                           {`"Action":"secretsmanager:CreateSecret"` + anywhere, "redshift-serverless", "CreateNamespace", `{"namespaceName":"d","manageAdminPassword":true}`, simulate.Denied, "secretsmanager:CreateSecret"},
-		"under a key that its policy keeps":             {`"Action":"kms:CreateGrant","Resource":"` + key + `"`, "rds", "CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"` + key + `"}`, simulate.Denied, "kms:CreateGrant"},
-		"a secret of a service is excepted by its name": {`"Action":"secretsmanager:CreateSecret","NotResource":"arn:aws:secretsmanager:*:*:secret:*!*"`, "rds", "CreateDBInstance", `{"manageMasterUserPassword":true}`, simulate.Passes, ""},
-		"a connector of AppFlow":                        {`"Action":"secretsmanager:CreateSecret"` + anywhere, "appflow", "CreateConnectorProfile", `{"connectorProfileName":"x"}`, simulate.Unknown, "secretsmanager:CreateSecret"},
-		"a connection of EventBridge has a linked role": {`"Action":"secretsmanager:CreateSecret"` + anywhere, "events", "CreateConnection", `{"name":"x"}`, simulate.Passes, ""},
+		"its tags":                                            {`"Action":"secretsmanager:TagResource"` + anywhere, "rds", "CreateDBInstance", `{"manageMasterUserPassword":true}`, simulate.Denied, "secretsmanager:TagResource"},
+		"a password that RDS changes":                         {`"Action":"secretsmanager:RotateSecret"` + anywhere, "rds", "ModifyDBInstance", `{"rotateMasterUserPassword":true}`, simulate.Denied, "secretsmanager:RotateSecret"},
+		"a warehouse of Redshift":                             {`"Action":"secretsmanager:CreateSecret"` + anywhere, "redshift", "CreateCluster", `{"clusterIdentifier":"d","manageMasterPassword":true}`, simulate.Denied, "secretsmanager:CreateSecret"},
+		"one without servers":                                 {`"Action":"secretsmanager:CreateSecret"` + anywhere, "redshift-serverless", "CreateNamespace", `{"namespaceName":"d","manageAdminPassword":true}`, simulate.Denied, "secretsmanager:CreateSecret"},
+		"under a key that its policy keeps":                   {`"Action":"kms:CreateGrant","Resource":"` + key + `"`, "rds", "CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"` + key + `"}`, simulate.Denied, "kms:CreateGrant"},
+		"a secret of a service is excepted by its name":       {`"Action":"secretsmanager:CreateSecret","NotResource":"arn:aws:secretsmanager:*:*:secret:*!*"`, "rds", "CreateDBInstance", `{"manageMasterUserPassword":true}`, simulate.Passes, ""},
+		"a connector of AppFlow":                              {`"Action":"secretsmanager:CreateSecret"` + anywhere, "appflow", "CreateConnectorProfile", `{"connectorProfileName":"x"}`, simulate.Unknown, "secretsmanager:CreateSecret"},
+		"a secret of a service under a name that it may have": {`"Action":"secretsmanager:CreateSecret","Resource":"arn:aws:secretsmanager:*:*:secret:rds!cluster-*"`, "rds", "CreateDBCluster", `{"manageMasterUserPassword":true}`, simulate.Unknown, "secretsmanager:CreateSecret"},
+		"a connection of EventBridge that is changed":         {`"Action":"secretsmanager:UpdateSecret"` + anywhere, "events", "UpdateConnection", `{"name":"x"}`, simulate.Unknown, "secretsmanager:UpdateSecret"},
+		"a connection of EventBridge":                         {`"Action":"secretsmanager:CreateSecret"` + anywhere, "events", "CreateConnection", `{"name":"x"}`, simulate.Unknown, "secretsmanager:CreateSecret"},
 	} {
 		call := recorded(t, event(tt.source, tt.name, role("111122223333", "app"), tt.parameters, ``))
 		v := trial(t, []simulate.Candidate{denying(t, tt.statement)}, simulate.Options{}).Try(call)

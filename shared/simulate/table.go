@@ -71,6 +71,7 @@ func (r Row) call() (Call, error) {
 	if strings.HasPrefix(r.Action, "secretsmanager:") {
 		call.uses = r.uses()
 	}
+	call.addDependentsOf(r.Context)
 	return call, nil
 }
 

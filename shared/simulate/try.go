@@ -254,7 +254,14 @@ func rewrite(d *policy.Document, change func(policy.Statement) policy.Statement)
 		statements[i] = change(policy.Statement{SID: s.SID, Effect: s.Effect, Principal: s.Principal, NotPrincipal: s.NotPrincipal,
 			Actions: s.Actions, NotActions: s.NotActions, Resources: s.Resources, NotResources: s.NotResources, Conditions: s.Conditions})
 	}
-	return policy.New(d.Name, statements...)
+	out, err := policy.New(d.Name, statements...)
+	if err != nil {
+		return nil, err
+	}
+	for i, s := range d.Statements { // where people find it
+		out.Statements[i].Line = s.Line
+	}
+	return out, nil
 }
 
 // withoutExemptions drops the conditions that except principals from a deny.

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -44,47 +45,43 @@ func (t *Trial) boundsOf(u unnamed) (*bounds, error) {
 		return found.(*bounds), nil
 	}
 	b := &bounds{}
-	for i, written := range []documents{{t.scps, t.rcps}, t.strict} {
-		for level, list := range written {
-			for _, d := range list {
-				kind, err := rewrite(d, t.about(u, policy.Allow))
-				if err != nil {
-					return nil, err
-				}
-				if i == 1 {
-					b.spared[level] = append(b.spared[level], kind)
-					continue
-				}
-				harsh, err := rewrite(d, t.about(u, policy.Deny))
-				if err != nil {
-					return nil, err
-				}
-				b.kindest[level], b.harshest[level] = append(b.kindest[level], kind), append(b.harshest[level], harsh)
-			}
-		}
+	written := documents{t.scps, t.rcps}
+	var problems [6]error
+	for i := range written {
+		b.kindest[i], problems[i] = t.about(u, policy.Allow, written[i])
+		b.harshest[i], problems[2+i] = t.about(u, policy.Deny, written[i])
+		b.spared[i], problems[4+i] = t.about(u, policy.Allow, t.strict[i])
 	}
 	t.bounds.Store(u, b)
-	return b, nil
+	return b, errors.Join(problems[:]...)
 }
 
-// about makes statements be about everything or nothing: those of one effect wherever they may be about the resource, all others only where
-// they surely are.
-func (t *Trial) about(u unnamed, where policy.Effect) func(policy.Statement) policy.Statement {
-	return func(s policy.Statement) policy.Statement {
-		if s.Resources == nil && s.NotResources == nil {
+// about makes the statements of documents be about everything or nothing: those of one effect wherever they may be about the resource, all
+// others only where they surely are.
+func (t *Trial) about(u unnamed, where policy.Effect, written []*policy.Document) ([]*policy.Document, error) {
+	out := make([]*policy.Document, len(written))
+	for i, d := range written {
+		if out[i] = d; !slices.ContainsFunc(d.Statements, func(s policy.Statement) bool { return !slices.Equal(s.Resources, []string{"*"}) }) {
+			continue
+		}
+		var err error
+		out[i], err = rewrite(d, func(s policy.Statement) policy.Statement {
+			may, surely := t.matches(u, s.Resources)
+			if s.Resources == nil {
+				may, surely = t.matches(u, s.NotResources)
+				may, surely = !surely, !may
+			}
+			s.Resources, s.NotResources = nil, []string{"*"}
+			if surely || may && s.Effect == where {
+				s.Resources, s.NotResources = []string{"*"}, nil
+			}
 			return s
+		})
+		if err != nil {
+			return nil, err
 		}
-		may, surely := t.matches(u, s.Resources)
-		if s.Resources == nil {
-			may, surely = t.matches(u, s.NotResources)
-			may, surely = !surely, !may
-		}
-		s.Resources, s.NotResources = nil, []string{"*"}
-		if surely || may && s.Effect == where {
-			s.Resources, s.NotResources = []string{"*"}, nil
-		}
-		return s
 	}
+	return out, nil
 }
 
 // matches reports whether one of some patterns may be of the resource, and whether one surely is.

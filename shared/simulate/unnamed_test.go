@@ -72,6 +72,16 @@ func TestAResourceThatNobodyNamedIsNotTakenForAnother(t *testing.T) {
 	}
 }
 
+func TestADenialOfAResourceThatNobodyNamedIsFoundInTheFile(t *testing.T) {
+	c := denying(t, "\n\n"+`"Action":"kms:Decrypt","NotResource":"arn:aws:s3:::b"}, {"Sid":"Second","Effect":"Deny",`+"\n"+`"Action":"kms:Encrypt","Resource":"arn:aws:kms:*:*:key/*"`)
+	for action, line := range map[string]string{"Decrypt": "(line 1)", "Encrypt": "(line 3)"} {
+		v := trial(t, []simulate.Candidate{c}, simulate.Options{}).Try(recorded(t, event("kms", action, role("111122223333", "app"), `{"keyId":"alias/app"}`, ``)))
+		if v.Outcome != simulate.Denied || !strings.Contains(v.Decision.Why, line) {
+			t.Errorf("%s is %s, want denied at %s: %s", action, v.Outcome, line, v.Decision.Why)
+		}
+	}
+}
+
 func TestARequestWithoutAResourceIsAboutAnyOfThem(t *testing.T) {
 	table := func(rest string) simulate.Call {
 		calls, _, err := simulate.Calls("t.json", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app",`+rest+`}]`))
@@ -90,6 +100,27 @@ func TestARequestWithoutAResourceIsAboutAnyOfThem(t *testing.T) {
 			if v := tried.Try(table(rest)); v.Outcome != want {
 				t.Errorf("%s: %s is %s, want %s: %s", element, rest, v.Outcome, want, v.Decision.Why)
 			}
+		}
+	}
+}
+
+func TestARequestThatMayHandOverARoleIsNotCleared(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		rest, denied string
+		want         simulate.Outcome
+	}{
+		"a function, which has a role":   {`"action":"lambda:CreateFunction"`, `"iam:PassRole"`, simulate.Unknown},
+		"a list, which takes none":       {`"action":"lambda:ListFunctions"`, `"iam:PassRole"`, simulate.Passes},
+		"a volume with tags":             {`"action":"ec2:CreateVolume","context":{"aws:TagKeys":["a"]}`, `"ec2:CreateTags"`, simulate.Denied},
+		"a volume without":               {`"action":"ec2:CreateVolume"`, `"ec2:CreateTags"`, simulate.Passes},
+		"a function that is not for EC2": {`"action":"lambda:CreateFunction"`, `"iam:PassRole","Condition":{"StringEquals":{"iam:PassedToService":"ec2.amazonaws.com"}}`, simulate.Passes},
+	} {
+		calls, _, err := simulate.Calls("t.json", []byte(`[{"principal":"arn:aws:iam::111122223333:role/app",`+tt.rest+`}]`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if v := trial(t, []simulate.Candidate{denying(t, `"Resource":"*","Action":`+tt.denied)}, simulate.Options{}).Try(calls[0]); v.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, v.Outcome, tt.want, v.Decision.Why)
 		}
 	}
 }

@@ -54,9 +54,11 @@ func scpSimulateCommand(env *command.Env) *cobra.Command {
 known ways around them, among them those to an alias or tag that approves a key. The policies are those that the
 configuration asks for, or --candidate files. It changes nothing and needs no AWS account. A call is tried with all
 permissions that it takes, those to tag and replicate a new secret and for the secrets that RDS and Redshift make for
-their caller among them, and with the calls to KMS that Secrets Manager makes for its caller: who is stopped at one is
-stopped ("at kms:GenerateDataKey"). Callers from other accounts are tried as somebody of their account. A secret that a call
+their caller among them, iam:PassRole for a role that it hands over, and the action that tags what it makes; and with the
+calls to KMS that Secrets Manager makes for its caller: who is stopped at one is stopped ("at kms:GenerateDataKey"). Callers from other accounts are tried as somebody of their account. A secret that a call
 names without the end of its ARN is tried by the ARN that the snapshot knows, else by each end that the policies tell apart.
+A version is opened with its own keys. Of a key or other resource that nothing names, of the key of a secret that was
+changed since, and of an alias that leads to a key that was made since, nothing is assumed.
 
   denied   a statement stops the call. BREAKS marks what succeeded then and is not expected (--allow)
   unknown  what CloudTrail does not record (tags, VPC, MFA, …), or an export left out, would decide
@@ -70,7 +72,7 @@ unclear where nobody asked about that way and another one passes.
 
 A trail is read like that of "doublelock replay". Requests are a JSON or YAML list of
   {name, principal, action, resource, account, context: {key: [values]}, unknownContext: [keys], tool, expected}
-where expected is one of the words above or "passes".
+where expected is one of the words above or "passes". Without a resource it is about any that its action may be about.
 
 Exit codes: 0 nothing breaks, 1 an error, 2 something breaks, a request is not as expected, or a quota is exceeded.
 Bypasses that stay open are listed and do not change the exit code: some cannot be closed by any policy.`,
