@@ -160,14 +160,14 @@ func (t *Trial) passing() string {
 }
 
 // unseenAliases is the same call of a key whose aliases policies do not see.
-func (c Call) unseenAliases() Call {
-	r := c.Request
-	r.Context = make(map[string][]string, len(c.Request.Context))
-	for key, values := range c.Request.Context {
+func (call Call) unseenAliases() Call {
+	r := call.Request
+	r.Context = make(map[string][]string, len(call.Request.Context))
+	for key, values := range call.Request.Context {
 		r.Context[key] = values
 	}
 	r.Context["kms:ResourceAliases"] = []string{}
 	r.Unknown = slices.DeleteFunc(slices.Clone(r.Unknown), func(key string) bool { return key == "kms:ResourceAliases" })
-	c.Request = r
-	return c
+	call.Request = r
+	return call
 }

@@ -44,6 +44,8 @@ func TestACallTakesWhatPassesItsRoleAndTagsWhatItMakes(t *testing.T) {
 		"tags of some kind of thing of EC2's":           {`"Action":"ec2:CreateTags","Resource":"arn:aws:ec2:*:*:volume/*"`, "ec2", "RunInstances", profile, simulate.Unknown, "ec2:CreateTags"},
 		"tags that another call sets":                   {`"Action":"ec2:CreateTags"` + anywhere + `,"Condition":{"StringEquals":{"ec2:CreateAction":"CreateVolume"}}`, "ec2", "RunInstances", profile, simulate.Passes, ""},
 		"an instance without tags":                      {`"Action":"ec2:CreateTags"` + anywhere, "ec2", "RunInstances", `{"tagSpecificationSet":{"items":[]}}`, simulate.Passes, ""},
+		"tags of a launch template":                     {`"Action":"ec2:CreateTags"` + anywhere, "ec2", "RunInstances", `{"launchTemplate":{"launchTemplateId":"lt-1"}}`, simulate.Unknown, "ec2:CreateTags"},
+		"tags that an export left out":                  {`"Action":"iam:TagRole"` + anywhere, "iam", "CreateRole", `null`, simulate.Unknown, "iam:TagRole"},
 		"tags of a role":                                {`"Action":"iam:TagRole","Resource":"arn:aws:iam::*:role/z"`, "iam", "CreateRole", `{"roleName":"z","tags":[{"key":"a","value":"b"}]}`, simulate.Denied, "iam:TagRole"},
 		"tags of a device":                              {`"Action":"iam:TagMFADevice"` + anywhere, "iam", "CreateVirtualMFADevice", `{"tags":[{"key":"a","value":"b"}]}`, simulate.Denied, "iam:TagMFADevice"},
 		"tags of a session":                             {`"Action":"sts:TagSession"` + anywhere, "sts", "AssumeRole", `{"roleArn":"` + y + `","tags":[{"key":"a","value":"b"}]}`, simulate.Denied, "sts:TagSession"},
