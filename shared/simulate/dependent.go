@@ -148,6 +148,9 @@ func (call *Call) addTagging(ofEC2, unsure string) {
 	call.take(tag, unsure)
 }
 
+// chosen is how parameters begin in which the caller makes the names up, so that none of them says what its value is.
+var chosen = []string{"tag", "environment", "variables", "parameters", "labels", "metadata", "defaultarguments"}
+
 // rolesIn are the values of the parameters that name roles and instance profiles, those of a list or object under such a name among them.
 func rolesIn(v any, named bool) []string {
 	var out []string
@@ -155,6 +158,9 @@ func rolesIn(v any, named bool) []string {
 	case map[string]any:
 		for name, inner := range v {
 			name = strings.ToLower(name)
+			if slices.ContainsFunc(chosen, func(begin string) bool { return strings.HasPrefix(name, begin) }) {
+				continue
+			}
 			profile := strings.Contains(name, "instanceprofile")
 			_, deep := inner.(map[string]any)
 			out = append(out, rolesIn(inner, profile || named && !deep || strings.Contains(name, "role") && !strings.Contains(name, "session"))...)

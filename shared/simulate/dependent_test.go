@@ -46,6 +46,7 @@ func TestACallTakesWhatPassesItsRoleAndTagsWhatItMakes(t *testing.T) {
 		"an instance without tags":                      {`"Action":"ec2:CreateTags"` + anywhere, "ec2", "RunInstances", `{"tagSpecificationSet":{"items":[]}}`, simulate.Passes, ""},
 		"tags of a launch template":                     {`"Action":"ec2:CreateTags"` + anywhere, "ec2", "RunInstances", `{"launchTemplate":{"launchTemplateId":"lt-1"}}`, simulate.Unknown, "ec2:CreateTags"},
 		"tags that an export left out":                  {`"Action":"iam:TagRole"` + anywhere, "iam", "CreateRole", `null`, simulate.Unknown, "iam:TagRole"},
+		"a tag that is called role":                     {anyRole, "lambda", "CreateFunction20150331", `{"functionName":"f","tags":{"role":"web"},"environment":{"variables":{"ROLE_ARN":"` + y + `"}}}`, simulate.Passes, ""},
 		"tags of a role":                                {`"Action":"iam:TagRole","Resource":"arn:aws:iam::*:role/z"`, "iam", "CreateRole", `{"roleName":"z","tags":[{"key":"a","value":"b"}]}`, simulate.Denied, "iam:TagRole"},
 		"tags of a device":                              {`"Action":"iam:TagMFADevice"` + anywhere, "iam", "CreateVirtualMFADevice", `{"tags":[{"key":"a","value":"b"}]}`, simulate.Denied, "iam:TagMFADevice"},
 		"tags of a session":                             {`"Action":"sts:TagSession"` + anywhere, "sts", "AssumeRole", `{"roleArn":"` + y + `","tags":[{"key":"a","value":"b"}]}`, simulate.Denied, "sts:TagSession"},
