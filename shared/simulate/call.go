@@ -251,7 +251,9 @@ func (call *Call) addResource(c trail.Change, d trail.Details) {
 // unnamedKey makes it a call about a key that its record does not name, or by an alias. KMS uses no key of another Region.
 func (call *Call) unnamedKey(c trail.Change) (owner string) {
 	at := arn.PartitionOf(c.Region).New("kms", c.Region, "*", "key/*")
-	if c.Key.ID != "" {
+	if c.Key.ID == "" {
+		call.Request.Unknown, call.rcps = []string{"aws:ResourceAccount", "aws:ResourceOrgID", "aws:ResourceOrgPaths"}, mayBind
+	} else {
 		owner = cmp.Or(arn.Of(c.Key.ID).Account, c.Account)
 		at.Account = owner
 		if call.keyAlias = c.Key.ID; !arn.Is(call.keyAlias) {

@@ -74,7 +74,7 @@ func (call *Call) addDependents(c trail.Change, request map[string]any) {
 	case request["launchTemplate"] != nil && sure:
 		pass(role(""), "the launch template may have a role")
 	}
-	if service == "iam" {
+	if service == "iam" && request != nil {
 		if name := text(request["roleName"]); sure && name != "" {
 			pass(role(name), "")
 		}
@@ -93,8 +93,15 @@ func (call *Call) addDependents(c trail.Change, request map[string]any) {
 			pass(role(given), "")
 		}
 	}
-	if !strings.Contains(name, "Tag") && hasTags(request) {
-		call.addTagging(partition.New("ec2", c.Region, c.Account, "*/*").String())
+	ofEC2 := partition.New("ec2", c.Region, c.Account, "*/*").String()
+	switch {
+	case strings.Contains(name, "Tag"):
+	case hasTags(request):
+		call.addTagging(ofEC2, "")
+	case request["launchTemplate"] != nil:
+		call.addTagging(ofEC2, "the launch template may have tags")
+	case request == nil && (strings.HasPrefix(name, "Create") || strings.HasPrefix(name, "Run")):
+		call.addTagging(ofEC2, "whether the call had tags is not in its record")
 	}
 }
 
@@ -111,13 +118,13 @@ func (call *Call) addDependentsOf(context map[string][]string) {
 	}
 	for key, values := range context {
 		if strings.EqualFold(key, "aws:TagKeys") && len(values) > 0 {
-			call.addTagging("*")
+			call.addTagging("*", "")
 		}
 	}
 }
 
 // addTagging adds the action that tags what a call makes, which of EC2 is something of a pattern.
-func (call *Call) addTagging(ofEC2 string) {
+func (call *Call) addTagging(ofEC2, unsure string) {
 	service, name, _ := strings.Cut(call.Request.Action, ":")
 	action, listed := TagActions[service]
 	if !listed {
@@ -130,9 +137,8 @@ func (call *Call) addTagging(ofEC2 string) {
 	case "iam":
 		action = "Tag" + strings.NewReplacer("Create", "", "Upload", "", "Virtual", "").Replace(name)
 	}
-	unsure := "whether a call with tags takes the action that tags is not known of this service"
-	if slices.Contains(tagged, service) {
-		unsure = ""
+	if !slices.Contains(tagged, service) {
+		unsure = "whether a call with tags takes the action that tags is not known of this service"
 	}
 	tag := call.permission(service+":"+action, resource)
 	tag.NoResource, tag.unsurePath = noResource, call.unsurePath
@@ -142,6 +148,9 @@ func (call *Call) addTagging(ofEC2 string) {
 	call.take(tag, unsure)
 }
 
+// chosen is how parameters begin in which the caller makes the names up, so that none of them says what its value is.
+var chosen = []string{"tag", "environment", "variables", "parameters", "labels", "metadata", "defaultarguments"}
+
 // rolesIn are the values of the parameters that name roles and instance profiles, those of a list or object under such a name among them.
 func rolesIn(v any, named bool) []string {
 	var out []string
@@ -149,6 +158,9 @@ func rolesIn(v any, named bool) []string {
 	case map[string]any:
 		for name, inner := range v {
 			name = strings.ToLower(name)
+			if slices.ContainsFunc(chosen, func(begin string) bool { return strings.HasPrefix(name, begin) }) {
+				continue
+			}
 			profile := strings.Contains(name, "instanceprofile")
 			_, deep := inner.(map[string]any)
 			out = append(out, rolesIn(inner, profile || named && !deep || strings.Contains(name, "role") && !strings.Contains(name, "session"))...)

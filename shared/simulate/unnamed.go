@@ -52,8 +52,11 @@ func (t *Trial) boundsOf(u unnamed) (*bounds, error) {
 		b.harshest[i], problems[2+i] = t.about(u, policy.Deny, written[i])
 		b.spared[i], problems[4+i] = t.about(u, policy.Allow, t.strict[i])
 	}
+	if err := errors.Join(problems[:]...); err != nil {
+		return nil, err
+	}
 	t.bounds.Store(u, b)
-	return b, errors.Join(problems[:]...)
+	return b, nil
 }
 
 // about makes the statements of documents be about everything or nothing: those of one effect wherever they may be about the resource, all

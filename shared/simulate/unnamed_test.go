@@ -42,6 +42,7 @@ func TestAResourceThatNobodyNamedIsNotTakenForAnother(t *testing.T) {
 		want             simulate.Outcome // where it denies
 	}{
 		"a key without a name":                   {but, kms("Decrypt", `{}`), simulate.Options{}, simulate.Unknown, simulate.Unknown},
+		"a key without a name, of which account": {`"Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:ResourceAccount":"111122223333"}}`, kms("Decrypt", `{}`), simulate.Options{}, simulate.Unknown, simulate.Unknown},
 		"one by its alias":                       {but, kms("Decrypt", `{"keyId":"alias/app"}`), simulate.Options{}, simulate.Unknown, simulate.Unknown},
 		"one by an alias that a snapshot has":    {but, kms("Decrypt", `{"keyId":"alias/app"}`), snapshot, simulate.Denied, simulate.Passes},
 		"one by an alias of another account":     {`"Action":"kms:*","NotResource":"arn:aws:kms:*:111122223333:key/*"`, kms("Decrypt", `{"keyId":"arn:aws:kms:us-east-1:444455556666:alias/x"}`), simulate.Options{}, simulate.Passes, simulate.Denied},
