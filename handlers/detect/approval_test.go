@@ -2,15 +2,19 @@ package detect_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/doublelock/doublelock/shared/fleet"
+	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Between the event that a policy was detached and the next look there is no time in which a key counts as approved by it.
@@ -75,5 +79,52 @@ func TestAPolicyThatBindsAgainApprovesFromItsEventOn(t *testing.T) {
 				t.Errorf("published (-want +got):\n%s", diff)
 			}
 		})
+	}
+}
+
+// origins keeps documents by their id.
+type origins map[string]store.Document
+
+func (o origins) Load(_ context.Context, group, id string) (store.Document, error) {
+	doc := o[id]
+	doc.Group, doc.ID = group, id
+	return doc, nil
+}
+
+func (o origins) Save(_ context.Context, doc store.Document, encode func(json.RawMessage) (json.RawMessage, error)) error {
+	body, err := encode(doc.Body)
+	doc.Body, doc.Revision = body, doc.Revision+1
+	o[doc.ID] = doc
+	return err
+}
+
+// An alias whose setter is not known approves nothing for certain: the secret is not said to be without a finding, until it is known.
+func TestASecretUnderAKeyWhoseApprovalNobodyKnowsIsNotWithoutAFinding(t *testing.T) {
+	w := newWorld()
+	k := w.keys[cmk]
+	k.Aliases, k.AliasesSet = []string{"alias/approved"}, map[string]time.Time{"alias/approved": w.now}
+	w.keys[cmk] = k
+	h := w.handler()
+	h.Standard.Approved.Aliases, h.Approval = []string{"alias/approved"}, protecting("r-root")
+	h.Approval.Now = func() time.Time { return w.now }
+	h.Approval.Origins = &fleet.Origins{Documents: origins{}, Approved: h.Standard.Approved, Approver: func(role string) bool { return strings.HasSuffix(role, "/Deploy") }}
+	s := w.add("app", cmk)
+	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1"}, w.kinds()); diff != "" {
+		t.Fatalf("published (-want +got):\n%s", diff)
+	}
+	if got := w.published[0].Describe(); got != "its key "+cmk+" is approved by alias/approved, which was set at 2026-11-21 09:00 UTC, and who set it is not known yet" &&
+		got != cmk+" is approved by alias/approved, which was set at 2026-11-21 09:00 UTC, and who set it is not known yet" {
+		t.Errorf("it says %q", got)
+	}
+	if got := s.Tags[guard.TagControls]; got != string(guard.OrgCoverage) {
+		t.Errorf("it is tagged with the controls %q", got)
+	}
+	handle(t, h, call{name: "UpdateAlias", alias: "alias/approved", key: cmk}.body()) // the event, of an approver
+	if diff := cmp.Diff([]string{"finding_opened DL.ORG.1", "finding_resolved DL.ORG.1"}, w.kinds()); diff != "" {
+		t.Errorf("published in the end (-want +got):\n%s", diff)
+	}
+	if got := s.Tags[guard.TagControls]; got != "none" {
+		t.Errorf("it is tagged with the controls %q in the end", got)
 	}
 }

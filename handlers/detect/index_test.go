@@ -202,6 +202,34 @@ func TestAKeyEventLeadsToEveryCopyUnderTheKey(t *testing.T) {
 	}
 }
 
+// A copy that opens with another key, too, is under both. When the second is switched off nothing is left.
+func TestThatNoSecretIsUnderAKeyIsNotSaidOfOneWhoseOlderVersionOpensWithAnotherKeyToo(t *testing.T) {
+	for sentence, stages := range map[string][]string{"the previous version": {"AWSPREVIOUS"}, "a label of its own": {"keep"}, "a version without a label": nil} {
+		for _, event := range []string{"DisableKey", "ScheduleKeyDeletion"} {
+			w := newWorld()
+			w.aliased(cmk)
+			s := w.add("app", cmk)
+			s.Versions = append(s.Versions, guard.Version{ID: "v0", Stages: stages, Keys: []guard.Key{{ID: cmk}, {ID: secondCMK}}})
+			h := w.handler()
+			handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
+			w.swept()
+			w.published = nil
+			k := w.keys[secondCMK]
+			k.State = guard.KeyPendingDeletion
+			w.keys[secondCMK] = k
+			handle(t, h, call{name: event, key: secondCMK}.body())
+			if len(w.published) == 0 || w.published[0].Kind != guard.NoticeIncident {
+				t.Errorf("%s, %s: published %v", sentence, event, w.kinds())
+				continue
+			}
+			blast := w.published[0].Blast
+			if len(blast.Remains) != 1 || !strings.HasSuffix(blast.Remains[0].Describe(), "loses one of its keys, and still opens with "+cmk) {
+				t.Errorf("%s, %s: %+v", sentence, event, blast)
+			}
+		}
+	}
+}
+
 // "No secret is under the key" is a promise: it needs a whole list.
 func TestThatNoSecretIsUnderAKeyIsSaidOnlyAfterAFullSweep(t *testing.T) {
 	for sentence, tt := range map[string]struct {

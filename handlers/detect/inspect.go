@@ -90,8 +90,9 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	}
 	secret.AsOf = guard.Older(secret.AsOf, asOf)
 	now := h.Now()
-	next := guard.Reconcile(rec, secret, guard.Evaluate(secret, standard, now), h.Waivers, mode, now, i.cause)
-	next = guard.ReconcileRead(next, secret, now, i.cause)
+	verdicts := guard.Evaluate(secret, standard, now)
+	next := guard.Reconcile(rec, secret, verdicts, h.Waivers, mode, now, i.cause)
+	next = guard.ReconcileRead(next, secret, verdicts, now, i.cause)
 	if !i.fresh && keyVerdict(rec) != keyVerdict(next) {
 		i.fresh = true
 		h.Keys.Invalidate(keyNames(rec, secret)...)

@@ -257,7 +257,7 @@ func agrees(e guard.Entry, key guard.Key) bool {
 func approvalAgrees(approved guard.Approved, e guard.Entry, key guard.Key) bool {
 	switch approved.Allows(key, e.Account) {
 	case guard.Pass:
-		return !e.Unapproved
+		return !e.Unapproved && !e.Doubted
 	case guard.Fail:
 		return e.Unapproved
 	default:

@@ -647,6 +647,8 @@ func (s *shelf) compareClass(k guard.Key, c guard.Copies, radius guard.BlastRadi
 	switch {
 	case len(affected) > 1:
 		s.Errorf("without %s: %d fates", k.ARN, len(affected))
+	case len(affected) == 0 && slices.ContainsFunc(c.List, func(copied guard.Copy) bool { return copied.Needs(k) }):
+		s.Errorf("no secret is said to be under %s, and a copy is", k.ARN)
 	case counts.Stops == 1 && current:
 		s.Errorf("without %s it is said to stop (%s), and what is read by default opens", k.ARN, a.Describe())
 	case counts.Stops == 0 && counts.Unknown == 0 && written && !current && before["by default"]:

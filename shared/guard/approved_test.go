@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -145,6 +146,7 @@ func TestADoubtIsAboutOneNameOfAKey(t *testing.T) {
 	other, nobody, unsure := alias, alias, tag
 	other.Name = "alias/old"
 	nobody.Actor, unsure.Actor = "", ""
+	unsure.At = time.Time{} // KMS does not say when a tag was written
 	for sentence, c := range map[string]struct {
 		aliases bool // alone approve keys
 		doubts  []guard.Doubt
@@ -155,7 +157,7 @@ func TestADoubtIsAboutOneNameOfAKey(t *testing.T) {
 		"of the tag, not of the alias":           {false, []guard.Doubt{tag}, guard.Pass, ""},
 		"of both":                                {false, []guard.Doubt{tag, alias}, guard.Fail, "approved by an alias that dev, who is no approver, set at "},
 		"of both, and who set the alias is open": {false, []guard.Doubt{nobody, tag}, guard.Unknown, "approved by alias/app, which was set at "},
-		"of both, and who wrote the tag is open": {false, []guard.Doubt{alias, unsure}, guard.Unknown, "approved by a tag that somebody wrote at "},
+		"of both, and who wrote the tag is open": {false, []guard.Doubt{alias, unsure}, guard.Unknown, "approved by a tag that somebody wrote, and nobody knows who"},
 		"of an alias that approves nothing":      {true, []guard.Doubt{other}, guard.Pass, ""},
 		"of the alias that approves it alone":    {true, []guard.Doubt{other, alias}, guard.Fail, "approved by an alias that dev, who is no approver, set at "},
 		"of the tag, where only aliases approve": {true, []guard.Doubt{tag}, guard.Pass, ""},
@@ -174,7 +176,7 @@ func TestADoubtIsAboutOneNameOfAKey(t *testing.T) {
 			if doubt != nil {
 				words = doubt.Words()
 			}
-			if !strings.HasPrefix(words, c.words) || (words == "") != (c.words == "") || (strings.HasSuffix(words, ", and nobody knows who") || strings.HasSuffix(words, ", and who set it is not known yet")) != (c.want == guard.Unknown) {
+			if !strings.HasPrefix(words, c.words) || (words == "") != (c.words == "") || (strings.Contains(words, ", and nobody knows who") || strings.Contains(words, ", and who set it is not known")) != (c.want == guard.Unknown) {
 				t.Errorf("it is %q, want %q", words, c.words)
 			}
 			a.Protected = map[string]bool{key.Account: false}

@@ -103,7 +103,7 @@ func (b *BlastRadius) of(a Affected) *[]Affected {
 	switch a.Fate {
 	case FateEveryCopy, FateCurrentStops, FateOtherVersion, FateReplica, FateUnreadReplica:
 		return &b.Stops
-	case FateNoValue, FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext:
+	case FateNoValue, FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext, FateLosesKey:
 		switch {
 		case len(a.Labels)+len(a.Regions) > 0:
 			return &b.Partly
@@ -144,9 +144,12 @@ func (c Copies) fateWithout(key Key) Affected {
 		return a
 	}
 	current, written := c.Current()
+	if len(beside.Labels)+len(beside.Regions)+len(beside.Unsure)+len(beside.Unread)+len(beside.Next) == 0 {
+		if beside = c.losing(key); len(beside.Loses) == 0 {
+			return a
+		}
+	}
 	switch {
-	case len(beside.Labels)+len(beside.Regions)+len(beside.Unsure)+len(beside.Unread)+len(beside.Next) == 0:
-		return a
 	case written && current.Without(key) == OpensNo: // it is closed by another key already
 		a.Fate, a.Others = FateEveryCopy, current.besides(&key)
 		c.othersOpen(key, &a)
@@ -160,11 +163,37 @@ func (c Copies) fateWithout(key Key) Affected {
 		beside.Fate = FateUnreadKey
 	case len(beside.Unread) > 0:
 		beside.Fate = FateReplicaStops
-	default:
+	case len(beside.Next) > 0:
 		beside.Fate = FateReplicaNext
+	default:
+		beside.Fate = FateLosesKey
 	}
 	c.losses(key, &beside)
 	return beside
+}
+
+// losing names the versions under the key, and what opens them without it, where each of them opens.
+func (c Copies) losing(key Key) Affected {
+	var a Affected
+	for i := range c.List {
+		copied := &c.List[i]
+		p := &c.Locations[copied.Location]
+		if !p.inSight() || !copied.Needs(key) {
+			continue
+		}
+		a.Loses = p.label(a.Loses, copied, false)
+		a.openedBy(copied.opening(&key, &p.Named).brief())
+	}
+	return a
+}
+
+// openedBy adds a key that still opens something.
+func (a *Affected) openedBy(k Key) {
+	if a.Opens.zero() {
+		a.Opens = k
+	} else if !a.Opens.Same(k) && !slices.ContainsFunc(a.With, k.Same) {
+		a.With = append(a.With, k)
+	}
 }
 
 // besideWithout says what the key closes beside the primary's current version: which other versions stop, which locations do,
@@ -344,12 +373,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 	var unsure Affected
 	opens := func(p *Location, copied *Copy) {
 		a.Others = nil
-		switch k := copied.opening(&key, &p.Named).brief(); {
-		case a.Opens.zero():
-			a.Opens = k
-		case !a.Opens.Same(k) && !slices.ContainsFunc(a.With, k.Same):
-			a.With = append(a.With, k)
-		}
+		a.openedBy(copied.opening(&key, &p.Named).brief())
 	}
 	open := make([]bool, len(c.Locations))
 	for i := 1; i < len(c.Locations); i++ {

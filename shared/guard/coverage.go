@@ -37,15 +37,28 @@ func ReconcileSeen(rec Record, now time.Time, cause Cause) Record {
 }
 
 // ReconcileRead opens the coverage finding of a secret that was described, but of which something that decides could
-// not be read, and else resolves it. A key that keeps us out must not be the way to keep a secret out of sight.
-func ReconcileRead(rec Record, s Secret, now time.Time, cause Cause) Record {
+// not be read, or whose approval nobody knows, and else resolves it. A key that keeps us out must not be the way to keep a secret out
+// of sight, nor an alias whose event is lost.
+func ReconcileRead(rec Record, s Secret, verdicts []Verdict, now time.Time, cause Cause) Record {
 	v := Verdict{Control: CoverageControl(), Outcome: Pass}
 	if unread := Unread(s); unread.Blind != nil {
 		v.Outcome, v.Subject = Fail, unread
+	} else if doubted := doubted(verdicts); doubted.Blind != nil {
+		v.Outcome, v.Subject = Fail, doubted
 	} else if !s.OldKeys().IsZero() {
 		v.Outcome = Unknown // what could be read before is no proof that it can be read
 	}
 	return reconcileCoverage(rec, s, v, now, cause)
+}
+
+// doubted is the subject of which nobody knows who set what approves its keys; the zero Subject where that is known, or does not decide.
+func doubted(verdicts []Verdict) Subject {
+	for _, v := range verdicts {
+		if v.Control.ID == SecretKeyUnapproved && v.Outcome == Unknown && v.Subject.Doubted() {
+			return v.Subject
+		}
+	}
+	return Subject{}
 }
 
 func reconcileCoverage(rec Record, s Secret, v Verdict, now time.Time, cause Cause) Record {

@@ -175,7 +175,9 @@ func (s Subject) blindWords() string {
 		return "whether it has copies in other accounts could not be read"
 	case PartMember:
 		return "whether " + strings.Join(s.locations(), ", ") + " is of the organization, which has a copy, is not known"
-	case PartLocation, PartSecret, PartApproval:
+	case PartApproval:
+		return s.maybeApprovedWords()
+	case PartLocation, PartSecret:
 	default:
 		return "something of it could not be looked at"
 	}

@@ -1,6 +1,9 @@
 package guard
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Doubt is why an alias, or the tags, of a key do not approve it, whatever keeps its owner from writing them now: whoever wrote
 // them last was no approver, or nobody knows who that was, or knows it yet.
@@ -28,6 +31,24 @@ func (d *Doubt) certain() bool { return d != nil && d.Actor != "" }
 
 // Awaited reports that the event of the call that wrote the name may still come.
 func (d Doubt) Awaited() bool { return d.Actor == "" && !d.At.IsZero() }
+
+// Doubted reports that nobody knows who wrote what approves the keys of the subject.
+func (s Subject) Doubted() bool {
+	if s.Blind == nil || s.Blind.Part != PartApproval {
+		return false
+	}
+	keys := []Key{s.Key}
+	for _, r := range s.Replicas {
+		keys = append(keys, r.Key)
+	}
+	for _, e := range s.Elsewhere {
+		keys = append(keys, e.Key)
+	}
+	for _, v := range s.Versions {
+		keys = append(keys, v.Keys...)
+	}
+	return slices.ContainsFunc(keys, func(k Key) bool { return k.Doubt != nil })
+}
 
 // ApprovalWords say of a key of a finding why its approval does not count.
 func (k Key) ApprovalWords() string {

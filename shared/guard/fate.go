@@ -14,8 +14,9 @@ type Affected struct {
 	Name     string    `json:"name"`
 	State    LockState `json:"state"`
 	Fate     Fate      `json:"fate,omitzero"`
-	Opens    Key       `json:"opens,omitzero"`    // of FateOlderCopy, FateOwnKey, FateReplica and FateOtherVersion: what still opens it
-	With     []Key     `json:"with,omitzero"`     // of FateReplica and FateOtherVersion: further keys that still open something
+	Opens    Key       `json:"opens,omitzero"`    // of FateOlderCopy, FateOwnKey, FateReplica, FateOtherVersion and FateLosesKey: what still opens it
+	With     []Key     `json:"with,omitzero"`     // of FateReplica, FateOtherVersion and FateLosesKey: further keys that still open something
+	Loses    []string  `json:"loses,omitzero"`    // of FateLosesKey: labels of the versions, and in which Region or account
 	Regions  []string  `json:"regions,omitzero"`  // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
 	Labels   []string  `json:"labels,omitzero"`   // of FateOtherVersion and FateReplica: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
 	Unread   []string  `json:"unread,omitzero"`   // where the primary opens: locations that stop, unless an older copy there opens, which nobody could see
@@ -45,6 +46,7 @@ const (
 	FateReplica        Fate = "replica"         // its primary stops, and replicas open with keys of their own
 	FateReplicaStops   Fate = "replica_stops"   // replicas stop, or those in Unread may, and its primary is under another key
 	FateReplicaNext    Fate = "replica_next"    // nothing stops, and replicas name the key
+	FateLosesKey       Fate = "loses_key"       // nothing stops, and versions beside the current one lose one of the keys that open them
 	FateCurrentStops   Fate = "current_stops"   // its current version stops, and nobody knows of those that are Unsure
 	FateUnreadVersions Fate = "unread_versions" // nobody could see its versions
 	FateUnreadKey      Fate = "unread_key"      // its current version, or, where that opens, those that are Unsure, may open with another key: nobody knows what its state means
@@ -106,6 +108,8 @@ func (a Affected) why() string {
 		return words + " with " + a.openers()
 	case FateReplicaStops, FateReplicaNext:
 		return a.stopping("") + "; its primary is under another key"
+	case FateLosesKey:
+		return strings.Join(a.Loses, ", ") + " loses one of its keys, and still opens with " + a.openers()
 	case FateUnreadVersions:
 		return "its versions could not be read"
 	case FateUnreadKey:

@@ -47,7 +47,7 @@ func classOf(t *testing.T, a guard.Affected) string {
 	switch a.Fate {
 	case guard.FateEveryCopy, guard.FateOtherVersion, guard.FateReplica, guard.FateUnreadReplica, guard.FateCurrentStops:
 		return "stops"
-	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey, guard.FateNoValue:
+	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateLosesKey, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey, guard.FateNoValue:
 		switch {
 		case len(a.Labels)+len(a.Regions) > 0:
 			return "in part"
@@ -111,7 +111,7 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"several without a label are named a single time":            {having(secret(off, off), version("v0", "", otherKey), version("v00", "", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel}}},
 		"several versions open, each with a key of its own":          {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey), version("v00", "", centralKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), With: briefly(centralKey), Labels: []string{"AWSPREVIOUS", noLabel}}},
 		"a version without a label stops":                            {having(secret(otherKey, otherKey), version("v0", "", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{noLabel}}},
-		"a version without a label opens with another as well":       {having(secret(otherKey, otherKey), version("v0", "", off, otherKey)), guard.Affected{}},
+		"a version without a label opens with another as well":       {having(secret(otherKey, otherKey), version("v0", "", off, otherKey)), guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), Loses: []string{noLabel}}},
 		"one without a label may open with a key that is not read":   {having(secret(otherKey, otherKey), version("v0", "", off, unread)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{noLabel}, Others: briefly(unread)}},
 		"a version without a label stops in a replica":               {in(secret(otherKey, otherKey), unlabelled), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{noLabel + " in eu-west-1"}}},
 		"a label stops, and the current version has another key":     {having(secret(otherKey, off, otherKey), version("v0", "blue", off)), guard.Affected{Fate: guard.FateOwnKey, Opens: briefKey(otherKey), Labels: []string{"blue"}}},
@@ -124,18 +124,25 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"a replica that lists no current version":                    {in(secret(off, off), empty), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel + " in eu-west-1"}}},
 		"a replica that could not be asked, behind a version without a label": {in(with(secret(off, off), func(s *guard.Secret) { s.Versions = append([]guard.Version{version("v0", "", off)}, s.Versions...) }), unlisted),
 			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(otherKey), Regions: []string{"eu-west-1"}}},
-		"its previous version stops":                           {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
-		"its previous version opens with another as well":      {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey)), guard.Affected{}},
+		"its previous version stops":                      {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
+		"its previous version opens with another as well": {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey)), guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), Loses: []string{"AWSPREVIOUS"}}},
+		"versions open with several others as well": {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey), version("v00", "mine", centralKey, off)),
+			guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), With: briefly(centralKey), Loses: []string{"AWSPREVIOUS", "mine"}}},
+		"its previous version opens until material expires": {having(secret(centralKey, centralKey), version("v0", "AWSPREVIOUS", off, ends(soon))),
+			guard.Affected{Fate: guard.FateLosesKey, Opens: expiring(briefKey(otherKey), soon), Loses: []string{"AWSPREVIOUS"}, Ends: []guard.End{{What: "AWSPREVIOUS", At: soon, Key: otherKey.ARN}}}},
+		"it is closed by another key, and its previous version opens with another as well": {having(secret(disabled, disabled), version("v0", "AWSPREVIOUS", off, centralKey)),
+			guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(centralKey), Labels: []string{"AWSPREVIOUS"}}},
+		"a version that is under other keys alone":             {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", centralKey, otherKey)), guard.Affected{}},
 		"its previous version stops, and so does a replica":    {in(having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Regions: []string{"eu-west-1"}}},
 		"a label stops, and a replica could not be asked":      {in(having(secret(otherKey, otherKey), version("v0", "blue", off)), guard.Replica{Region: "eu-west-1", Key: off, Status: "InSync"}), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"blue"}, Unread: []string{"eu-west-1"}}},
 		"a label stops, and a replica's version to come":       {in(having(secret(otherKey, otherKey), version("v0", "blue", off)), replicaIn("eu-west-1", off, otherKey)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"blue"}, Next: []string{"eu-west-1"}}},
 		"a replica's version to come":                          {in(secret(otherKey, otherKey), replicaIn("eu-west-1", off, otherKey)), guard.Affected{Fate: guard.FateReplicaNext, Next: []string{"eu-west-1"}}},
 		"a replica's current version":                          {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off)), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}}},
-		"a replica's version that opens with its own as well":  {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, otherKey)), guard.Affected{}},
+		"a replica's version that opens with its own as well":  {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, otherKey)), guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), Loses: []string{"AWSCURRENT in eu-west-1"}}},
 		"a replica's previous version":                         {in(secret(otherKey, otherKey), previously(off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
 		"a replica's previous version, beside an older copy":   {in(secret(off, off, otherKey), previously(off)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
 		"a replica, beside a version never re-encrypted":       {in(secret(off, otherKey), replicaIn("eu-west-1", off)), guard.Affected{Fate: guard.FateOtherKey, Regions: []string{"eu-west-1"}}},
-		"a replica's previous version opens with another, too": {in(secret(otherKey, otherKey), previously(off, otherKey)), guard.Affected{}},
+		"a replica's previous version opens with another, too": {in(secret(otherKey, otherKey), previously(off, otherKey)), guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), Loses: []string{"AWSPREVIOUS in eu-west-1"}}},
 		"an older copy's key is being created":                 {secret(off, off, creating), guard.Affected{Fate: guard.FateUnreadKey, Others: briefly(creating)}},
 		"an older copy's key is in a state of next year":       {secret(off, off, nextYear, disabled), guard.Affected{Fate: guard.FateUnreadKey, Others: briefly(nextYear)}},
 		"an older copy's key is being updated, and opens":      {secret(off, off, inState(otherKey, guard.KeyUpdating)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(inState(otherKey, guard.KeyUpdating))}},
@@ -262,6 +269,8 @@ func TestAFateNamesTheStateThatDecides(t *testing.T) {
 			Fate: guard.FateOtherVersion, Opens: guard.Key{ARN: "k"}, Labels: []string{"blue"}, Ends: []guard.End{{What: "blue", At: ends, Key: "k", More: true}}},
 		"an older copy still opens with k; it opens until 2026-09-03 08:00 UTC, when the imported material of k expires, and then only that material, imported again, brings it back": {
 			Fate: guard.FateOlderCopy, Opens: guard.Key{ARN: "k"}, Ends: []guard.End{{At: ends, Key: "k", Lost: true}}},
+		"AWSPREVIOUS, mine loses one of its keys, and still opens with k or the AWS managed key": {
+			Fate: guard.FateLosesKey, Loses: []string{"AWSPREVIOUS", "mine"}, Opens: guard.Key{ARN: "k"}, With: []guard.Key{awsKey}},
 		"an older copy still opens with the AWS managed key; AWSPREVIOUS in eu-west-1 stops": {
 			Fate: guard.FateOlderCopy, Opens: awsKey, Labels: []string{"AWSPREVIOUS in eu-west-1"}},
 	} {

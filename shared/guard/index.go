@@ -163,6 +163,7 @@ type Entry struct {
 	Cut        bool      `json:"cut,omitempty"`        // Held is too long for an entry: it is in the record
 	KeyState   KeyState  `json:"keyState,omitempty"`   // for which its open finding says that the key cannot be used; "" where none does
 	Unapproved bool      `json:"unapproved,omitempty"` // its finding about approval is open
+	Doubted    bool      `json:"doubted,omitempty"`    // nobody knew whose approval it was
 	Shut       time.Time `json:"shut,omitzero"`        // since when nobody may look at it, so that Held is of before; zero: it can be looked at
 }
 
@@ -191,6 +192,8 @@ func (r Record) Entries() map[EntryRef]Entry {
 				}
 			case SecretKeyUnapproved:
 				e.Unapproved = true
+			case OrgCoverage:
+				e.Doubted = f.Subject.Doubted()
 			}
 		}
 		all[ref] = e

@@ -59,8 +59,9 @@ func TestOldFactsAboutKeysOpenFindingsAndResolveNone(t *testing.T) {
 		t.Run(sentence, func(t *testing.T) {
 			look := func(rec guard.Record, s guard.Secret, at time.Time) guard.Record {
 				rec.Outbox = nil
-				rec = guard.Reconcile(rec, s, guard.Evaluate(s, guard.Standard{}, at), nil, guard.ModeNotify, at, guard.Cause{})
-				return guard.ReconcileRead(rec, s, at, guard.Cause{})
+				verdicts := guard.Evaluate(s, guard.Standard{}, at)
+				rec = guard.Reconcile(rec, s, verdicts, nil, guard.ModeNotify, at, guard.Cause{})
+				return guard.ReconcileRead(rec, s, verdicts, at, guard.Cause{})
 			}
 			rec := look(look(guard.Record{}, c.first, now), c.then, now.Add(time.Minute))
 			got := result{State: rec.State}

@@ -96,7 +96,7 @@ func TestAFindingThatOpensAgainNamesNothingFromBefore(t *testing.T) {
 // What could not be looked at is what cannot be looked at now, not what could not be before.
 func TestABlindSpotNamesOnlyWhatIsRefusedNow(t *testing.T) {
 	s := secret(guard.Key{ARN: ownKey.ARN})
-	rec := guard.ReconcileRead(guard.Record{}, s, now, cause)
+	rec := guard.ReconcileRead(guard.Record{}, s, nil, now, cause)
 	if rec.Findings[0].Subject.Key.ARN != ownKey.ARN {
 		t.Fatalf("the key that could not be read is not named: %+v", rec.Findings[0].Subject)
 	}

@@ -123,7 +123,11 @@ func (r *review) unused(k *inventory.Key) {
 		r.unknown(guard.KeyUnused, k, "whether "+unsure+" needs it could not be read")
 		return
 	}
-	r.add(guard.KeyUnused, k, Finding{Detail: "no secret is under it, and it " + said + since.Format(time.DateOnly),
+	under := "no secret is under it"
+	if len(r.touched[k.Facts.ARN]) > 0 { // by a version without a label, which needs it no more
+		under = "all that is under it opens with another key, too"
+	}
+	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly),
 		Fix: "aws kms disable-key --key-id " + k.Facts.ARN + " (and after some weeks schedule-key-deletion)"})
 }
 

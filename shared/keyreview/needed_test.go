@@ -20,18 +20,19 @@ func TestADeadKeyIsNeededByWhatNoLabelLeadsTo(t *testing.T) {
 	for sentence, tt := range map[string]struct {
 		change func(*inventory.Secret, guard.Key)
 		says   string // "" where it is needed by nobody
+		unused string // what is under it then, where it is in use no more
 	}{
-		"a labelled version": {func(s *inventory.Secret, k guard.Key) { s.Facts.Versions[0].Keys = []guard.Key{k} }, "db needs it"},
+		"a labelled version": {func(s *inventory.Secret, k guard.Key) { s.Facts.Versions[0].Keys = []guard.Key{k} }, "db needs it", ""},
 		"a version without a label": {func(s *inventory.Secret, k guard.Key) {
 			s.Facts.Versions = append(s.Facts.Versions, guard.Version{ID: "v0", Keys: []guard.Key{k}})
-		}, "db (a version without a label) needs it"},
+		}, "db (a version without a label) needs it", ""},
 		"one that another key opens as well": {func(s *inventory.Secret, k guard.Key) {
 			s.Facts.Versions = append(s.Facts.Versions, guard.Version{ID: "v0", Keys: []guard.Key{k, other}})
-		}, ""},
-		"none": {func(*inventory.Secret, guard.Key) {}, ""},
+		}, "", "all that is under it opens with another key, too"},
+		"none": {func(*inventory.Secret, guard.Key) {}, "", "no secret is under it"},
 		"a secret that can be restored": {func(s *inventory.Secret, k guard.Key) {
 			s.Facts.Versions[0].Keys, s.Facts.Key, s.Facts.DeletedAt = []guard.Key{k}, k, now.Add(-time.Hour)
-		}, "db (which can be restored) needs it"},
+		}, "db (which can be restored) needs it", ""},
 	} {
 		for _, state := range []guard.KeyState{guard.KeyDisabled, guard.KeyPendingDeletion} {
 			k := fine()
@@ -46,11 +47,14 @@ func TestADeadKeyIsNeededByWhatNoLabelLeadsTo(t *testing.T) {
 			found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyNeeded })
 			k.Facts.State, k.Use = guard.KeyEnabled, inventory.Use{At: now.AddDate(-1, 0, 0), Since: now.AddDate(-2, 0, 0)}
 			s.Keys[0] = k
-			unused := slices.ContainsFunc(keyreview.Review(inventory.Prepare(s), standard(), now), func(f keyreview.Finding) bool {
-				return f.Control.ID == guard.KeyUnused && f.Key == arn
-			})
-			if want := tt.says == ""; unused != want {
-				t.Errorf("%s: to let it go is proposed: %t", sentence, unused)
+			unused := ""
+			for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
+				if f.Control.ID == guard.KeyUnused && f.Key == arn {
+					unused, _, _ = strings.Cut(f.Detail, ", and it was last used on ")
+				}
+			}
+			if unused != tt.unused {
+				t.Errorf("%s: to let it go is proposed because %q", sentence, unused)
 			}
 			if (len(found) == 1) != (tt.says != "") || tt.says != "" && !strings.HasSuffix(found[0].Detail, tt.says) {
 				t.Errorf("%s, %s: %+v", sentence, state, found)
