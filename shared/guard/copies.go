@@ -123,9 +123,10 @@ func (p Location) InSync() bool { return p.Kind == LocationPrimary || p.Status =
 type Copy struct {
 	Location int // in Copies.Locations
 	Version  string
-	Stages   []string // labels; none: it is read by its version's id alone
-	Keys     []Key    // that open it
-	More     bool     // other keys may open it, too: those were not listed, or not read
+	Made     time.Time // when the version was; zero where that was not read
+	Stages   []string  // labels; none: it is read by its version's id alone
+	Keys     []Key     // that open it
+	More     bool      // other keys may open it, too: those were not listed, or not read
 
 	group int // those one after the other with the same number are in one location under the same keys
 }
@@ -187,7 +188,7 @@ func (c *Copies) listed(versions []Version) {
 	at := len(c.Locations) - 1
 	for i := range versions {
 		v := &versions[i]
-		c.add(Copy{Location: at, Version: v.ID, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
+		c.add(Copy{Location: at, Version: v.ID, Made: v.CreatedAt, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
 	}
 }
 
@@ -230,7 +231,7 @@ func (c *Copies) copied(there, versions []Version) {
 		if !v.Labelled() {
 			continue
 		}
-		c.add(Copy{Location: len(c.Locations) - 1, Version: v.ID, Stages: v.Stages, Keys: named, More: true})
+		c.add(Copy{Location: len(c.Locations) - 1, Version: v.ID, Made: v.CreatedAt, Stages: v.Stages, Keys: named, More: true})
 	}
 }
 

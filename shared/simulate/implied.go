@@ -281,20 +281,23 @@ func (t *Trial) opening(call Call, current usedKey) []usedKey {
 	switch {
 	case found == nil || call.uses.current != nil || !current.aws && current.arn == "":
 		return []usedKey{current}
-	case found.VersionsUnread:
+	}
+	copies := guard.CopiesOf(*found).Here()
+	switch {
+	case copies.Unlisted:
 		return []usedKey{{at: current.at, another: "the secret's versions could not be read for the snapshot"}}
-	case len(found.Versions) == 0:
+	case len(copies.List) == 0:
 		return []usedKey{current}
 	}
 	var out []usedKey
-	for _, v := range found.Versions {
-		if !asksFor(call.uses.asked, v) {
+	for _, c := range copies.List {
+		if !asksFor(call.uses.asked, c) {
 			continue
 		}
-		if len(v.Keys) == 0 || !call.At.IsZero() && call.At.Before(v.CreatedAt.Truncate(time.Second)) {
+		if c.More || !call.At.IsZero() && call.At.Before(c.Made.Truncate(time.Second)) {
 			return []usedKey{{at: current.at, another: "the snapshot does not say which key opened the version then"}}
 		}
-		for _, facts := range v.Keys {
+		for _, facts := range c.Keys {
 			if known, is := t.options.Keys[facts.ARN]; is {
 				facts = known
 			}
@@ -310,15 +313,15 @@ func (t *Trial) opening(call Call, current usedKey) []usedKey {
 }
 
 // asksFor reports whether a read that asks for an id, or else for labels, may be of a version.
-func asksFor(asked, v guard.Version) bool {
+func asksFor(asked guard.Version, c guard.Copy) bool {
 	if asked.ID != "" {
-		return asked.ID == v.ID
+		return asked.ID == c.Version
 	}
 	labels := asked.Stages
 	if len(labels) == 0 {
 		labels = []string{"AWSCURRENT"}
 	}
-	return slices.ContainsFunc(labels, func(label string) bool { return slices.Contains(v.Stages, label) })
+	return slices.ContainsFunc(labels, func(label string) bool { return c.Has(label) })
 }
 
 // use is the call of one operation with a key. Of the caller's own context it has what belongs to the session, not to the way
