@@ -39,7 +39,7 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 			return AnswerNone, nil
 		}
 	}
-	v, err := e.enter(ctx, secret)
+	v, err := e.enterSoon(ctx, secret)
 	if err != nil {
 		return AnswerNone, fmt.Errorf("answer a denied read of %s: %w", secret, err)
 	}
@@ -48,6 +48,26 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 		return answer, fmt.Errorf("answer a denied read of %s: %w", v.job.Name, err)
 	}
 	return answer, nil
+}
+
+// One read that fails is up to three events, of the secret and of each of its keys, which workers take at the same moment. Who finds
+// another at the secret waits so long for it: the queue would bring the event again after half an hour.
+const (
+	busyFor   = 30 * time.Second
+	busyEvery = 2 * time.Second
+)
+
+// enterSoon enters a secret when another worker has left it.
+func (e *Engine) enterSoon(ctx context.Context, secret string) (*visit, error) {
+	for waited := time.Duration(0); ; waited += busyEvery {
+		v, err := e.enter(ctx, secret)
+		if !errors.Is(err, ErrBusy) || waited >= busyFor {
+			return v, err
+		}
+		if err := e.Sleep(ctx, busyEvery); err != nil {
+			return nil, fmt.Errorf("wait for another worker: %w", err)
+		}
+	}
 }
 
 // refused stores a denied read before anything is asked or done about it, and answers it: whoever visits the job next goes
