@@ -3,6 +3,7 @@ package faults_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -104,13 +105,14 @@ func isUntagged(t *testing.T, d *driver, n int) {
 	d.settle(time.Hour)
 }
 
+// applies moves a secret by a plan of its own: those of the deaths before, which went back, halt the waves of theirs.
 func applies(t *testing.T, d *driver, n int) {
 	item := d.planned(t, app(n))
 	if len(d.copied(n)) == 0 {
 		item.Replicas = nil
 	}
 	d.command(t, func(ctx context.Context, e *migration.Engine) error {
-		if _, err := e.Start(ctx, item, "plan", migration.Defaults()); err != nil {
+		if _, err := e.Start(ctx, item, fmt.Sprintf("plan-%d", n), migration.Defaults()); err != nil {
 			return err
 		}
 		_, _, err := e.Advance(ctx, item.Secret)

@@ -202,6 +202,23 @@ func TestAHaltedWaveDoesNotSealAndStillRescues(t *testing.T) {
 	}
 }
 
+// A canary that its owner deleted was not broken by the migration: the wave goes on.
+func TestADeletedSecretHaltsNoWave(t *testing.T) {
+	w, _ := lively(t)
+	w.refusing("Describe", guard.ErrGone)
+	if _, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil {
+		t.Fatal(err)
+	}
+	j := w.job(t)
+	if j.Phase != migration.Failed || !j.Gone || j.WentWrong() {
+		t.Errorf("%s (%s), gone %t, went wrong %t", j.Phase, j.Reason, j.Gone, j.WentWrong())
+	}
+	j.Wave = migration.Canary
+	if why := migration.Halted([]migration.Job{j}, j, migration.Defaults()); why != "" {
+		t.Error(why)
+	}
+}
+
 // Who says that a wave goes on is kept with each secret that went wrong; what goes wrong later counts.
 func TestAWaveThatWasExcusedHaltsAgainForWhatComesLater(t *testing.T) {
 	w, r := lively(t)

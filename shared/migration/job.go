@@ -103,6 +103,7 @@ type Job struct {
 	Differs      string         `json:"differs,omitempty"`  // how its secret is other than it was left, of a job that rests
 	Stuck        *Stuck         `json:"stuck,omitempty"`    // out of reach; nil: it is not
 	Stopped      *Stopped       `json:"stopped,omitempty"`  // it was blocked or failed with its secret under the new key; nil: it was not
+	Gone         bool           `json:"gone,omitempty"`     // it failed because the secret was deleted, which is nobody's fault
 	Excused      *Request       `json:"excused,omitempty"`  // who said that its wave goes on although this one went wrong, and why
 	Again        *Again         `json:"again,omitempty"`    // it went back by itself, and moves again; nil: it did not, or people decide
 	History      []Turn         `json:"history,omitempty"`  // changes of phase, the latest
@@ -320,7 +321,7 @@ func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 	if p == Sealed || p == RolledBack || p == Overtaken {
 		j.Stopped = nil
 	}
-	j.Phase, j.Reason = p, reason
+	j.Phase, j.Reason, j.Gone = p, reason, p == Failed && reason == deleted
 }
 
 // newJob is a planned item as a job.

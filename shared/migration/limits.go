@@ -77,9 +77,10 @@ func HaltsOf(jobs []Job, rules Rules) Halts {
 	return h
 }
 
-// WentWrong reports that the secret failed, went back or broke a reader, since somebody said that its wave goes on all the same.
+// WentWrong reports that the secret went back, broke a reader, or failed, for another reason than that it was deleted, since somebody said
+// that its wave goes on all the same.
 func (j Job) WentWrong() bool {
-	at, wrong := j.Since, j.Phase == Failed || j.Phase == RolledBack || !j.Phase.Known()
+	at, wrong := j.Since, j.Phase == Failed && !j.Gone || j.Phase == RolledBack || !j.Phase.Known()
 	if !wrong {
 		at = time.Time{}
 	}
