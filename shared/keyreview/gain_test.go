@@ -2,6 +2,7 @@ package keyreview_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,7 @@ func TestNoProposedPolicyOpensASecretToSomebodyWhoHadNoRightToTheKey(t *testing.
 			k := fine()
 			k.Policy = test.policy
 			s := snapshot(k, secret("db", "app"), secret("other", "app"))
-			s.Principals = append(test.principals, noKMS)
+			s.Principals = slices.Concat(test.principals, []inventory.Principal{noKMS})
 			before := inventory.Prepare(s)
 			proposed := 0
 			for _, f := range keyreview.Review(before, standard(), now) {

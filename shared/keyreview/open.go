@@ -177,7 +177,7 @@ func asking(statements []policy.Statement, key string, values ...string) []polic
 			}
 		}
 		if len(left) > 0 {
-			out[i].Conditions = append(kept, policy.Condition{Operator: "StringEquals", Key: key, Values: left})
+			out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: key, Values: left}})
 		}
 	}
 	return out

@@ -45,7 +45,11 @@ func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) st
 			return "the change would be a finding of " + string(control)
 		}
 	}
-	if answer, _ := r.managers(&changed, d); answer != policy.Allowed {
+	switch answer, why := r.managers(&changed, d); answer {
+	case policy.Allowed:
+	case policy.Unknown:
+		return "whether anybody could manage the key after the change is not certain: " + why + "; name first who is to"
+	default:
 		return "after the change nobody could manage the key; name first who is to"
 	}
 	return r.moved(k, &changed)
