@@ -278,8 +278,7 @@ func (t *Trial) current(call Call, at location) usedKey {
 // Source: Secrets Manager User Guide, "Secret encryption and decryption"; API Reference, SecretVersionsListEntry, KmsKeyIds.
 func (t *Trial) opening(call Call, current usedKey) []usedKey {
 	found, _ := t.secretOf(call)
-	switch {
-	case found == nil || call.uses.current != nil || !current.aws && current.arn == "":
+	if found == nil || call.uses.current != nil || !current.aws && current.arn == "" {
 		return []usedKey{current}
 	}
 	copies := guard.CopiesOf(*found).Here()
@@ -321,7 +320,7 @@ func asksFor(asked guard.Version, c guard.Copy) bool {
 	if len(labels) == 0 {
 		labels = []string{"AWSCURRENT"}
 	}
-	return slices.ContainsFunc(labels, func(label string) bool { return c.Has(label) })
+	return slices.ContainsFunc(labels, c.Has)
 }
 
 // use is the call of one operation with a key. Of the caller's own context it has what belongs to the session, not to the way
