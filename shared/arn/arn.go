@@ -77,6 +77,18 @@ func (a ARN) String() string {
 	return sdk.ARN{Partition: string(a.Partition), Service: a.Service, Region: a.Region, AccountID: a.Account, Resource: a.Resource}.String()
 }
 
+// Alias is the KMS alias, such as "alias/shop", by which a key is named, alone or in an ARN; "" where it is named by its id.
+func Alias(key string) string {
+	const kind = "alias/"
+	if strings.HasPrefix(key, kind) {
+		return key
+	}
+	if whole := Of(key).Resource; strings.HasPrefix(whole, kind) {
+		return whole
+	}
+	return ""
+}
+
 // In is the same resource in another Region: a replica of a secret, a replica of a multi-Region key.
 func (a ARN) In(region string) ARN {
 	a.Region = region

@@ -101,6 +101,20 @@ func TestSession(t *testing.T) {
 	}
 }
 
+func TestAKeyIsNamedByItsAliasAloneOrInAnARN(t *testing.T) {
+	for named, want := range map[string]string{
+		"alias/shop": "alias/shop",
+		"arn:aws-cn:kms:cn-north-1:111122223333:alias/aws/secretsmanager": "alias/aws/secretsmanager",
+		"arn:aws:kms:eu-west-1:111122223333:key/alias":                    "",
+		"1234abcd-12ab-34cd-56ef-1234567890ab":                            "",
+		"":                                                                "",
+	} {
+		if got := arn.Alias(named); got != want {
+			t.Errorf("Alias(%q) = %q, want %q", named, got, want)
+		}
+	}
+}
+
 func TestOfCopiesNothing(t *testing.T) {
 	for _, text := range []string{"arn:aws:secretsmanager:eu-west-1:111122223333:secret:app/db-AbCdEf", "1234abcd-12ab-34cd-56ef-1234567890ab"} {
 		if n := testing.AllocsPerRun(100, func() { _, _ = arn.Of(text).Split() }); n != 0 {

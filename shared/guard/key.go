@@ -98,7 +98,7 @@ func (k *Key) judgedAs(other *Key) bool {
 func (k Key) AliasGone() bool { return k.aliasGone() }
 
 func (k *Key) aliasGone() bool {
-	return k.State == KeyMissing && k.ARN == "" && (strings.HasPrefix(k.ID, "alias/") || strings.HasPrefix(arn.Of(k.ID).Resource, "alias/"))
+	return k.State == KeyMissing && k.ARN == "" && arn.Alias(k.ID) != ""
 }
 
 // Opens says whether KMS decrypts with a key in the state. Of one that is being created, and of a state that this version does

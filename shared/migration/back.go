@@ -89,11 +89,7 @@ func sameNamed(id, keyARN, otherID, otherARN string) bool {
 
 // exact is a key by what cannot move: an alias may have moved since, but none of AWS's own.
 func exact(id, keyARN string) string {
-	alias := id
-	if arn.Is(id) {
-		alias = arn.Of(id).Resource
-	}
-	if keyARN == "" || !strings.HasPrefix(alias, "alias/") || strings.HasPrefix(alias, "alias/aws/") {
+	if alias := arn.Alias(id); keyARN == "" || alias == "" || strings.HasPrefix(alias, "alias/aws/") {
 		return id
 	}
 	return keyARN

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"net/http"
 	"slices"
-	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/localaws/core"
@@ -246,7 +245,7 @@ func keyConditions(c *core.Call, keyID *string) map[string][]string {
 	case keyID == nil:
 	case *keyID != "":
 		out["secretsmanager:KmsKeyId"] = []string{*keyID}
-		if alias := strings.HasPrefix(*keyID, "alias/") || strings.HasPrefix(arn.Of(*keyID).Resource, "alias/"); !alias || !c.AWS.Options.Behavior.NoAliasKeyARN {
+		if arn.Alias(*keyID) == "" || !c.AWS.Options.Behavior.NoAliasKeyARN {
 			out["secretsmanager:KmsKeyArn"] = []string{keyConditionARN(c, *keyID)}
 		}
 	case c.AWS.Options.Behavior.EmptyKey == core.EmptyKeyText:
