@@ -66,7 +66,7 @@ func (d Doubt) Words() string {
 	}
 	at := ""
 	if !d.At.IsZero() {
-		at = " at " + minute(d.At)
+		at = " at " + Minute(d.At)
 	}
 	switch {
 	case d.Awaited():

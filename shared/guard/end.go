@@ -24,7 +24,7 @@ func (e End) words() string {
 	if e.More {
 		until = "at least until "
 	}
-	words := what + " opens " + until + minute(e.At) + ", when the imported material of " + e.Key + " expires"
+	words := what + " opens " + until + Minute(e.At) + ", when the imported material of " + e.Key + " expires"
 	if e.Lost {
 		words += ", and then only that material, imported again, brings it back"
 	}

@@ -73,7 +73,7 @@ func (a Affected) Describe() string {
 	case a.Gone:
 		return also(words, cmp.Or(dying, "what stopped")+" is lost for good: no key of it exists any more")
 	case !a.Lost.IsZero():
-		return also(words, cmp.Or(dying, "what stops")+" is lost for good from "+minute(a.Lost)+" on")
+		return also(words, cmp.Or(dying, "what stops")+" is lost for good from "+Minute(a.Lost)+" on")
 	default:
 		return words
 	}

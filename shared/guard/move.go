@@ -89,15 +89,16 @@ func (n Notice) Passages() []Passage {
 
 func (m Move) unproven(s *script, secret string) {
 	if m.Sought.IsZero() {
-		s.say(m.Reason + ". Whether older copies still open with the previous key alone is not known. Every sweep looks again until " + minute(m.ProveBy) + "; then it is yours")
+		s.say(m.Reason + ". Whether older copies still open with the previous key alone is not known. Every sweep looks again until " + Minute(m.ProveBy) + "; then it is yours")
 		return
 	}
-	s.say(m.Reason + ". It was looked for since " + minute(m.Sought) + " and is yours now: find out why it cannot be read, or set the previous key again with")
+	s.say(m.Reason + ". It was looked for since " + Minute(m.Sought) + " and is yours now: find out why it cannot be read, or set the previous key again with")
 	s.paste("doublelock migrate rollback --secret " + secret)
 	s.say(". Every sweep still looks")
 }
 
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
+// Minute is a time as people are told it.
+func Minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
 func (m Move) lost(s *script) {
 	r := m.Reader

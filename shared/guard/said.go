@@ -46,10 +46,10 @@ func (b BlastRadius) KeyWords() string {
 	}
 	words := "was " + string(b.Said.State) + " by the event"
 	if !b.Said.At.IsZero() {
-		words += " at " + minute(b.Said.At)
+		words += " at " + Minute(b.Said.At)
 	}
 	if !b.Said.Deleted.IsZero() {
-		words += ", and will be deleted at " + minute(b.Said.Deleted)
+		words += ", and will be deleted at " + Minute(b.Said.Deleted)
 	}
 	return words + "; its state could not be read"
 }

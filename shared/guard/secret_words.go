@@ -126,9 +126,9 @@ func (k Key) closedWords() string {
 	case k.State == KeyMissing:
 		return "does not exist"
 	case !k.DeletionDate.IsZero():
-		return k.ARN + " is in state " + string(k.State) + ", and lost for good from " + minute(k.DeletionDate) + " on"
+		return k.ARN + " is in state " + string(k.State) + ", and lost for good from " + Minute(k.DeletionDate) + " on"
 	case k.CanDecrypt() && !k.ValidTo.IsZero():
-		return k.ARN + " opens nothing from " + minute(k.ValidTo) + " on, when its imported material expires"
+		return k.ARN + " opens nothing from " + Minute(k.ValidTo) + " on, when its imported material expires"
 	case k.State == KeyUnavailable && k.Store != "":
 		return k.ARN + " opens nothing while its custom key store " + k.Store + " is disconnected"
 	default:

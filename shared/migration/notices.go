@@ -155,7 +155,7 @@ func (v *visit) stands(ctx context.Context, step Step) error {
 	j, now := &v.job, v.Now().UTC()
 	j.Stopped.Paged, j.Reason = now, step.Reason
 	v.notify(guard.NoticeAttention, guard.Move{Reason: fmt.Sprintf("its migration is %s since %s with the secret under the new key, where older copies still open with the previous one: %s. It goes on by itself when that is mended; "+
-		"set it back with doublelock migrate rollback if it is not to be", j.Phase, minute(j.Stopped.Since), j.Reason)}, now)
+		"set it back with doublelock migrate rollback if it is not to be", j.Phase, guard.Minute(j.Stopped.Since), j.Reason)}, now)
 	if err := v.save(ctx); err != nil {
 		return err
 	}

@@ -103,10 +103,8 @@ func (v *visit) moveAgain(why string, now time.Time) string {
 		return fmt.Sprintf("%s; it was moved back %s, so it is left to people", why, times(j.flips()))
 	}
 	j.Again = &Again{For: j.Pending.For, After: now.Add(time.Duration(j.Rules.Observe))}
-	return why + "; it moves again when every reader would keep access, which is asked for from " + minute(j.Again.After) + " on"
+	return why + "; it moves again when every reader would keep access, which is asked for from " + guard.Minute(j.Again.After) + " on"
 }
-
-func minute(t time.Time) string { return t.UTC().Format("2006-01-02 15:04") + " UTC" }
 
 // goingBack reports that going back was begun, and has not come to its end.
 func (j Job) goingBack() bool { return j.Pending != nil && j.Pending.Action == doRollback }

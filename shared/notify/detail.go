@@ -32,7 +32,7 @@ func Details(n guard.Notice) []guard.Passage {
 	if n.AsOf.IsZero() {
 		return all
 	}
-	age := guard.Passage{Text: "AWS could not be asked again: some of this is as of " + n.AsOf.UTC().Format("2006-01-02 15:04") + " UTC."}
+	age := guard.Passage{Text: "AWS could not be asked again: some of this is as of " + guard.Minute(n.AsOf) + "."}
 	if at := len(all) - 1; at >= 0 && !all[at].Paste {
 		all[at].Text += " " + age.Text
 		return all
