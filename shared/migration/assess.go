@@ -1,7 +1,6 @@
 package migration
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"maps"
@@ -224,12 +223,11 @@ func (s *readerSet) writes(name string) bool {
 
 // couldWrite reports whether the key that the secret has today lets somebody write under it, as far as that was read.
 func (s *readerSet) couldWrite(name, call string) bool {
-	keys := s.question.Access.Snapshot().Keys
-	at := slices.IndexFunc(keys, func(k inventory.Key) bool { return k.Facts.Same(s.facts.Key) })
-	if s.facts.Key.Manager != guard.ManagerCustomer || at < 0 {
+	key := s.question.keyOf(s.facts.Key)
+	if s.facts.Key.Manager != guard.ManagerCustomer || key == nil {
 		return true
 	}
-	d, err := s.question.Access.AllowsUse(name, s.facts.ARN, call, keys[at], generate)
+	d, err := s.question.Access.AllowsUse(name, s.facts.ARN, call, *key, generate)
 	return err != nil || !denied(d.Answer)
 }
 
@@ -239,7 +237,7 @@ func (s *readerSet) addSeen() {
 			continue
 		}
 		name := s.named(seen.Principal)
-		does, source := cmp.Or(seen.Does, Reads), SourceWrites
+		does, source := seen.does(), SourceWrites
 		if does == Reads {
 			source = SourceSeen
 		}
@@ -373,9 +371,9 @@ func (s *readerSet) absent(r *Reader) (Verdict, string) {
 
 // judgeUse is the verdict on one use, why, and what decided it: a decision that denies is one that a statement may mend.
 func (s *readerSet) judgeUse(r *Reader, u *Use) (Verdict, string, policy.Decision) {
-	if today, why := s.today(r, u); denied(today) {
+	if today, by, why := s.today(r, u); denied(today) {
 		d := policy.Decision{Answer: policy.Unknown}
-		if u.Does == Reads && strings.HasPrefix(why, keyLock) {
+		if u.Does == Reads && by == LockKey {
 			if then, _ := s.decide(r, u); denied(then.Answer) {
 				d = then // what gives it back
 			}
@@ -414,16 +412,14 @@ func (s *readerSet) conflict(u *Use, why string) string {
 	return fmt.Sprintf("%s: either its right was taken away since, which is for you to accept, or something lets it that was not read (%s)", seen, why)
 }
 
-const keyLock = "key: "
-
-// today says whether a use can be made as things are, and why not.
-func (s *readerSet) today(r *Reader, u *Use) (policy.Answer, string) {
+// today says whether a use can be made as things are, and if not which lock forbids it, and why.
+func (s *readerSet) today(r *Reader, u *Use) (answer policy.Answer, by Lock, why string) {
 	if u.Does != Reads && u.Does != Rotates {
 		d, err := s.question.Access.Calls(r.Principal, s.facts.ARN, u.call(), nil)
 		if err != nil {
-			return policy.Unknown, ""
+			return policy.Unknown, LockUnknown, ""
 		}
-		return d.Answer, d.Why
+		return d.Answer, LockSecret, d.Why
 	}
 	now, err := s.question.Access.Explain(r.Principal, s.facts.ARN)
 	if err == nil && denied(now.Answer) && u.Version != "" {
@@ -431,13 +427,13 @@ func (s *readerSet) today(r *Reader, u *Use) (policy.Answer, string) {
 	}
 	switch {
 	case err != nil:
-		return policy.Unknown, ""
+		return policy.Unknown, LockUnknown, ""
 	case denied(now.SecretLock.Answer):
-		return now.SecretLock.Answer, "secret: " + now.SecretLock.Why
+		return now.SecretLock.Answer, LockSecret, "secret: " + now.SecretLock.Why
 	case denied(now.Answer) && !slices.Contains(r.Sources, SourceAllowed) && !slices.Contains(r.Sources, SourceRotation):
-		return now.Answer, keyLock + now.KeyLock.Why
+		return now.Answer, LockKey, "key: " + now.KeyLock.Why
 	}
-	return policy.Allowed, ""
+	return policy.Allowed, LockUnknown, ""
 }
 
 // decide asks for every right on the target that a use takes, and answers the worst, with the right.

@@ -153,10 +153,3 @@ func (v *visit) mayRescue(ctx context.Context) (bool, error) {
 	}
 	return ok, nil
 }
-
-func rescues(n int) string {
-	if n == 1 {
-		return "1 rescue"
-	}
-	return fmt.Sprint(n, " rescues")
-}

@@ -346,7 +346,7 @@ func (v *visit) recordReads(ctx context.Context, s guard.Secret) error {
 	for _, r := range reads {
 		for i := range v.job.Readers {
 			known := &v.job.Readers[i]
-			if (r.Principal == known.Principal || r.Principal == known.SeenAs) && r.Last.After(known.ReadAt) {
+			if known.is(r.Principal) && r.Last.After(known.ReadAt) {
 				known.ReadAt = r.Last
 			}
 		}

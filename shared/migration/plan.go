@@ -145,7 +145,7 @@ func Make(f Facts, only ...string) (Plan, error) {
 	})
 	reads := 0
 	for _, s := range f.Seen {
-		if s.Does == "" || s.Does == Reads {
+		if s.does() == Reads {
 			reads += s.Count
 		}
 	}
@@ -198,9 +198,8 @@ func (f *Facts) missing(id string) string {
 		return why
 	}
 	account := arn.Of(id).Account
-	known := slices.ContainsFunc(f.Access.Snapshot().Accounts, func(a inventory.Account) bool { return a.ID == account })
 	switch {
-	case arn.Is(id) && !known:
+	case arn.Is(id) && f.account(account) == nil:
 		return "the account " + account + " is none that was read"
 	case !arn.Is(id) && len(unread) > 0:
 		return "no secret has this name where secrets could be listed"
@@ -251,14 +250,22 @@ func (f *Facts) replicaDone(s guard.Secret, r guard.Replica) bool {
 	return r.Key.Manager == guard.ManagerCustomer && f.Approved.Allows(r.Key, s.Account) == guard.Pass
 }
 
-// path is the root and the OUs above an account, where they were read.
-func (f *Facts) path(account string) []string {
+// account is one that was read; nil is none.
+func (f *Facts) account(id string) *inventory.Account {
 	all := f.Access.Snapshot().Accounts
-	at := slices.IndexFunc(all, func(a inventory.Account) bool { return a.ID == account })
+	at := slices.IndexFunc(all, func(a inventory.Account) bool { return a.ID == id })
 	if at < 0 {
 		return nil
 	}
-	return all[at].Path
+	return &all[at]
+}
+
+// path is the root and the OUs above an account, where they were read.
+func (f *Facts) path(account string) []string {
+	if a := f.account(account); a != nil {
+		return a.Path
+	}
+	return nil
 }
 
 func (f *Facts) plan(s inventory.Secret) (Item, error) {

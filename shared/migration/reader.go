@@ -71,6 +71,9 @@ type Sighting struct {
 	Count     int       `json:"count"`
 }
 
+// does is what the principal did: of an older version, which knew nothing else, it read.
+func (s Sighting) does() Does { return cmp.Or(s.Does, Reads) }
+
 // of reports whether the sighting is of a secret. Events name secrets by ARN, partial ARN or name.
 func (s Sighting) of(secret, name, account, region string) bool {
 	if arn.Is(s.Secret) {

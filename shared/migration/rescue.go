@@ -28,7 +28,7 @@ func (e *Engine) Refused(ctx context.Context, secret string, r Refused) (Answer,
 	if j.Revision == 0 {
 		return AnswerNone, nil
 	}
-	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone || !r.Read && j.waits(r) {
+	if answer, _ := Judge(j, r, *j.Rules); answer == AnswerNone || !r.Read && j.keeps(r) {
 		return AnswerNone, nil
 	}
 	if j.Earlier.Denials > 0 {
@@ -96,9 +96,9 @@ func (j *Job) noteKey(r Refused) bool {
 	return true
 }
 
-// waits reports that a denied read of the same reader in the same hour is to be answered yet, of which it is known which lock it
+// keeps reports that a denied read of the same reader in the same hour is to be answered yet, of which it is known which lock it
 // was: what KMS refuses adds nothing, however often.
-func (j *Job) waits(r Refused) bool {
+func (j *Job) keeps(r Refused) bool {
 	return slices.ContainsFunc(j.Refusals, func(have Refused) bool {
 		return have.Principal == r.Principal && have.By != LockUnknown && r.At.Sub(have.At) < unseenFor
 	})
@@ -211,7 +211,7 @@ func (v *visit) whole(ctx context.Context, r Refused, certain bool) (Answer, str
 		return AnswerPage, "a version is under the new key alone, and nobody here may make grants", nil
 	default:
 		if ok, err := v.mayRescue(ctx); !ok || err != nil {
-			return AnswerPage, fmt.Sprintf("the %s that a day allows in account %s are made, so a person decides", rescues(v.job.Rules.rescuesPerDay()), v.job.Account), err
+			return AnswerPage, fmt.Sprintf("the %s that a day allows in account %s are made, so a person decides", guard.Count(v.job.Rules.rescuesPerDay(), "rescue", "rescues"), v.job.Account), err
 		}
 	}
 	return answer, why, nil

@@ -68,11 +68,11 @@ func (q Question) goingBack(s inventory.Secret) []string {
 	var out []string
 	old := inventory.Key{Facts: from}
 	if from.Manager == guard.ManagerCustomer {
-		at := slices.IndexFunc(q.Access.Snapshot().Keys, func(k inventory.Key) bool { return k.Facts.Same(from) })
-		if at < 0 {
+		read := q.keyOf(from)
+		if read == nil {
 			return nil
 		}
-		old = q.Access.Snapshot().Keys[at]
+		old = *read
 		out = q.refused(out, q.Changer, s, s.Facts.Region, "UpdateSecret", keyParameter(from))
 	}
 	for _, action := range []string{generate, encrypt} {
@@ -82,6 +82,16 @@ func (q Question) goingBack(s inventory.Secret) []string {
 		out[i] = back + out[i]
 	}
 	return out
+}
+
+// keyOf is a key with its policy and grants; nil where the snapshot does not have it.
+func (q Question) keyOf(k guard.Key) *inventory.Key {
+	keys := q.Access.Snapshot().Keys
+	at := slices.IndexFunc(keys, func(read inventory.Key) bool { return read.Facts.Same(k) })
+	if at < 0 {
+		return nil
+	}
+	return &keys[at]
 }
 
 // keyParameter are the condition keys of a request that sets a key.
@@ -103,11 +113,11 @@ func (q Question) refused(out []string, role string, s inventory.Secret, region,
 func (q Question) cannotOpen(c guard.Copy) []string {
 	var out []string
 	for _, k := range c.Opening() {
-		at := slices.IndexFunc(q.Access.Snapshot().Keys, func(old inventory.Key) bool { return old.Facts.Same(k) })
-		if at < 0 {
+		read := q.keyOf(k)
+		if read == nil {
 			return nil
 		}
-		lacking := q.lacks(nil, q.Access.Snapshot().Keys[at], decrypt)
+		lacking := q.lacks(nil, *read, decrypt)
 		if len(lacking) == 0 {
 			return nil
 		}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/window"
 )
 
@@ -159,7 +160,7 @@ func (r Rules) String() string {
 		windows = strings.Join(all, ", ") + " UTC"
 	}
 	text := fmt.Sprintf("observe %s, watch %s, changes %s, at most %d an hour and %d in one account, at most %s a day, access is kept by %s", r.Observe, r.Watch, windows, r.PerHour, r.PerAccountHour,
-		rescues(r.rescuesPerDay()), cmp.Or(r.MustKeep, KeepEverybody))
+		guard.Count(r.rescuesPerDay(), "rescue", "rescues"), cmp.Or(r.MustKeep, KeepEverybody))
 	for _, allowed := range []struct {
 		is   bool
 		what string
