@@ -292,5 +292,5 @@ func (r *review) with(k *inventory.Key, more ...inventory.Secret) *inventory.Acc
 			part.Keys[i] = *k
 		}
 	}
-	return inventory.Prepare(part)
+	return r.access.Changed(part)
 }
