@@ -140,9 +140,7 @@ func (w *world) newMoving() *moving {
 	locations := map[string]bool{}
 	for i, n := range w.at {
 		if name := aliasOf(&w.access.snapshot.Secrets[n]); name != "" {
-			t := policy.Target{ARN: name, Account: arn.Of(name).Account}
-			w.access.addResourceOrganization(&t)
-			targets, m.of, locations[locationOf(name)] = append(targets, t), append(m.of, i), true
+			targets, m.of, locations[locationOf(name)] = append(targets, w.access.target(name, arn.Of(name).Account)), append(m.of, i), true
 		}
 	}
 	if targets == nil {
@@ -153,10 +151,7 @@ func (w *world) newMoving() *moving {
 		if closed, _ := stateOf(k.Facts); closed != "" || !k.Facts.Symmetric() || !locations[locationOf(k.Facts.ARN)] {
 			continue
 		}
-		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: w.access.changingPolicy(k), Grants: grantsOf(*k)}
-		w.access.addResourceOrganization(&t)
-		addKey(&t, k.Facts, false)
-		keys = append(keys, t)
+		keys = append(keys, w.access.keyTarget(k))
 	}
 	m.aliases, m.keys = policy.NewIndex(targets), policy.NewIndex(keys)
 	return m
