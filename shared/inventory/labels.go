@@ -165,19 +165,17 @@ func aliasOf(s *Secret) string {
 // rights are the answers about a right to move the alias of each secret, or to make a key to move it to.
 func (m *moving) rights(w *world, who *asker, l lock, answers []int8) {
 	action := changes[l][0]
+	if l == createsKey && denied(w.access.mayAnywhere(who, action)) {
+		return
+	}
 	named, keys := who.about(m.aliases, action), who.about(w.keys, action)
 	for n, i := range m.of {
 		s := &w.access.snapshot.Secrets[w.at[i]].Facts
-		if w.access.abroad(who, s.Account) {
+		if w.access.abroad(who, s.Account) || l != createsKey && denied(named.Answer(n)) {
 			continue
 		}
-		may := l == createsKey && !denied(w.access.mayAnywhere(who, action)) || l != createsKey && !denied(named.Answer(n))
-		for _, k := range w.keysOf[i] { // the one that the alias leads to now
-			if w.keys.Target(k).ARN == s.Key.ARN && (l == movesNamed || l == dropsNamed) {
-				may = may && !denied(keys.Answer(k))
-			}
-		}
-		if may {
+		forbids := func(k int) bool { return w.keys.Target(k).ARN == s.Key.ARN && denied(keys.Answer(k)) }
+		if l != movesNamed && l != dropsNamed || !slices.ContainsFunc(w.keysOf[i], forbids) { // by the key that the alias leads to now
 			answers[i] = 1
 		}
 	}
