@@ -32,7 +32,7 @@ type Access struct {
 	unread     map[Unread]string // why, by part, account and Region
 	noControls bool              // what is not read of SCPs and RCPs is taken to be none
 
-	documents documents
+	documents *documents
 	orgs      map[string]*orgPolicies
 	sessions  map[string][]string // sessions that policies name, by account/role name
 	federated map[string][]string // sessions of sts:GetFederationToken that policies name, by account
@@ -66,11 +66,14 @@ type Access struct {
 }
 
 // Prepare indexes a snapshot, which must not change afterwards.
-func Prepare(s Snapshot) *Access { return prepare(s, false) }
+func Prepare(s Snapshot) *Access { return prepare(s, false, newDocuments()) }
 
 // PrepareWithoutControls is Prepare for who may not read the organization: SCPs and RCPs that could not be read are taken to be none.
 // Both only take rights away, so that more may be said to open than does, and never less. Assumed says it of the answers.
-func PrepareWithoutControls(s Snapshot) *Access { return prepare(s, true) }
+func PrepareWithoutControls(s Snapshot) *Access { return prepare(s, true, newDocuments()) }
+
+// Changed is Prepare for a changed copy of the snapshot: a policy that both have is not parsed again.
+func (a *Access) Changed(s Snapshot) *Access { return prepare(s, a.noControls, a.documents) }
 
 // Assumed is what the answers rest on that nobody read; "" for nothing.
 func (a *Access) Assumed() string {
@@ -80,12 +83,12 @@ func (a *Access) Assumed() string {
 	return "no SCP or RCP known"
 }
 
-func prepare(s Snapshot, noControls bool) *Access {
+func prepare(s Snapshot, noControls bool, parsed *documents) *Access {
 	a := &Access{
 		noControls: noControls,
 		snapshot:   &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
 		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
-		sessions: map[string][]string{}, federated: map[string][]string{}, documents: documents{parsed: map[string]*policy.Document{}}, populations: map[string]population{},
+		sessions: map[string][]string{}, federated: map[string][]string{}, documents: parsed, populations: map[string]population{},
 		callers: map[string][][]int32{},
 	}
 	for i := range s.Accounts {
@@ -171,6 +174,8 @@ type documents struct {
 	mu     sync.Mutex
 	parsed map[string]*policy.Document
 }
+
+func newDocuments() *documents { return &documents{parsed: map[string]*policy.Document{}} }
 
 func (d *documents) read(name, text string) *policy.Document {
 	d.mu.Lock()

@@ -140,9 +140,7 @@ func (w *world) newMoving() *moving {
 	locations := map[string]bool{}
 	for i, n := range w.at {
 		if name := aliasOf(&w.access.snapshot.Secrets[n]); name != "" {
-			t := policy.Target{ARN: name, Account: arn.Of(name).Account}
-			w.access.addResourceOrganization(&t)
-			targets, m.of, locations[locationOf(name)] = append(targets, t), append(m.of, i), true
+			targets, m.of, locations[locationOf(name)] = append(targets, w.access.target(name, arn.Of(name).Account)), append(m.of, i), true
 		}
 	}
 	if targets == nil {
@@ -153,10 +151,7 @@ func (w *world) newMoving() *moving {
 		if closed, _ := stateOf(k.Facts); closed != "" || !k.Facts.Symmetric() || !locations[locationOf(k.Facts.ARN)] {
 			continue
 		}
-		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: w.access.changingPolicy(k), Grants: grantsOf(*k)}
-		w.access.addResourceOrganization(&t)
-		addKey(&t, k.Facts, false)
-		keys = append(keys, t)
+		keys = append(keys, w.access.keyTarget(k))
 	}
 	m.aliases, m.keys = policy.NewIndex(targets), policy.NewIndex(keys)
 	return m
@@ -170,19 +165,17 @@ func aliasOf(s *Secret) string {
 // rights are the answers about a right to move the alias of each secret, or to make a key to move it to.
 func (m *moving) rights(w *world, who *asker, l lock, answers []int8) {
 	action := changes[l][0]
+	if l == createsKey && denied(w.access.mayAnywhere(who, action)) {
+		return
+	}
 	named, keys := who.about(m.aliases, action), who.about(w.keys, action)
 	for n, i := range m.of {
 		s := &w.access.snapshot.Secrets[w.at[i]].Facts
-		if w.access.abroad(who, s.Account) {
+		if w.access.abroad(who, s.Account) || l != createsKey && denied(named.Answer(n)) {
 			continue
 		}
-		may := l == createsKey && !denied(w.access.mayAnywhere(who, action)) || l != createsKey && !denied(named.Answer(n))
-		for _, k := range w.keysOf[i] { // the one that the alias leads to now
-			if w.keys.Target(k).ARN == s.Key.ARN && (l == movesNamed || l == dropsNamed) {
-				may = may && !denied(keys.Answer(k))
-			}
-		}
-		if may {
+		forbids := func(k int) bool { return w.keys.Target(k).ARN == s.Key.ARN && denied(keys.Answer(k)) }
+		if l != movesNamed && l != dropsNamed || !slices.ContainsFunc(w.keysOf[i], forbids) { // by the key that the alias leads to now
 			answers[i] = 1
 		}
 	}

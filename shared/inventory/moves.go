@@ -142,8 +142,7 @@ func (a *Access) newMovers() *movers {
 		target.Kind, target.Policy = policy.ResourceTrust, trusting
 		opened = append(opened, target)
 		for _, service := range servicesOf(a.documents.read("trust policy of "+p.ARN, p.Trust)) {
-			target := policy.Target{ARN: p.ARN, Account: p.Account}
-			a.addResourceOrganization(&target)
+			target := a.target(p.ARN, p.Account)
 			if service != "" {
 				target.Context["iam:PassedToService"] = []string{service}
 			}

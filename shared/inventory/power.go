@@ -146,11 +146,6 @@ func (a *Access) changeables() map[part]*changeable {
 	for _, row := range powers {
 		all[row.on] = &changeable{}
 	}
-	plain := func(of, account string) policy.Target {
-		t := policy.Target{ARN: of, Account: account}
-		a.addResourceOrganization(&t)
-		return t
-	}
 	for i := range a.snapshot.Principals {
 		p := &a.snapshot.Principals[i]
 		if p.Kind == User {
@@ -159,15 +154,15 @@ func (a *Access) changeables() map[part]*changeable {
 		}
 		all[onRoles].add(a.principalTarget(p))
 		if trustsService(a.documents.read("trust policy of "+p.ARN, p.Trust)) {
-			all[onPassed].add(plain(p.ARN, p.Account))
+			all[onPassed].add(a.target(p.ARN, p.Account))
 		}
 	}
 	for _, g := range a.snapshot.Groups {
-		all[onGroups].add(plain(a.partition().New("iam", "", g.Account, "group/"+g.Name).String(), g.Account))
+		all[onGroups].add(a.target(a.partition().New("iam", "", g.Account, "group/"+g.Name).String(), g.Account))
 	}
 	for _, of := range slices.Sorted(maps.Keys(a.snapshot.Managed)) {
 		if account := arn.Of(of).Account; account != "aws" {
-			all[onPolicies].add(plain(of, account))
+			all[onPolicies].add(a.target(of, account))
 		}
 	}
 	under := map[string][]string{} // secrets by the ARN of a key that opens a version of some copy, or is set there
@@ -184,13 +179,13 @@ func (a *Access) changeables() map[part]*changeable {
 		}
 		all[onSecrets].add(a.secretTarget(s), s.Facts.ARN)
 		if alias := aliasOf(s); alias != "" {
-			all[onAliases].add(plain(alias, arn.Of(alias).Account), s.Facts.ARN)
+			all[onAliases].add(a.target(alias, arn.Of(alias).Account), s.Facts.ARN)
 		}
 		if closed(s.Facts) != "" {
 			all[onDeleted].add(a.secretTarget(s), s.Facts.ARN)
 		}
 		if function := s.Facts.RotationLambdaARN; function != "" {
-			all[onFunctions].add(plain(function, arn.Of(function).Account), s.Facts.ARN)
+			all[onFunctions].add(a.target(function, arn.Of(function).Account), s.Facts.ARN)
 		}
 	}
 	for i := range a.snapshot.Keys {
@@ -198,9 +193,7 @@ func (a *Access) changeables() map[part]*changeable {
 		if len(under[k.Facts.ARN]) == 0 {
 			continue
 		}
-		t := policy.Target{ARN: k.Facts.ARN, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grantsOf(*k)}
-		a.addResourceOrganization(&t)
-		addKey(&t, k.Facts, false)
+		t := a.keyTarget(k)
 		all[onKeys].add(t, under[k.Facts.ARN]...)
 		if closed, doubt := stateOf(k.Facts); closed != "" || doubt != "" {
 			all[onClosedKeys].add(t, under[k.Facts.ARN]...)
@@ -208,7 +201,7 @@ func (a *Access) changeables() map[part]*changeable {
 	}
 	for _, of := range slices.Sorted(maps.Keys(under)) {
 		if a.keys[of] == nil && arn.Is(of) {
-			t := plain(of, arn.Of(of).Account)
+			t := a.target(of, arn.Of(of).Account)
 			t.Kind, t.Policy = policy.ResourceKey, missing(of, "not in the snapshot")
 			all[onKeys].add(t, under[of]...)
 		}
@@ -219,13 +212,27 @@ func (a *Access) changeables() map[part]*changeable {
 	return all
 }
 
+// target is a resource without a policy of its own.
+func (a *Access) target(of, account string) policy.Target {
+	t := policy.Target{ARN: of, Account: account}
+	a.addResourceOrganization(&t)
+	return t
+}
+
+// keyTarget is a key as it is to be changed.
+func (a *Access) keyTarget(k *Key) policy.Target {
+	t := a.target(k.Facts.ARN, k.Facts.Account)
+	t.Kind, t.Policy, t.Grants = policy.ResourceKey, a.changingPolicy(k), grantsOf(*k)
+	addKey(&t, k.Facts, false)
+	return t
+}
+
 // principalTarget is a role or user that others take or change, with its tags. Whether iam:PassRole has the condition keys for the tags
 // of a role is not documented: there they stay open.
 // Source: IAM User Guide, "Controlling access to and for IAM users and roles using tags"; Service Authorization Reference, IAM and
 // AWS STS, resource types role and user.
 func (a *Access) principalTarget(p *Principal) policy.Target {
-	t := policy.Target{ARN: p.ARN, Account: p.Account}
-	a.addResourceOrganization(&t)
+	t := a.target(p.ARN, p.Account)
 	for _, family := range tagsOfPrincipals {
 		for name, value := range p.Tags {
 			t.Context[family+name] = []string{value}

@@ -2,8 +2,6 @@ package inventory
 
 import (
 	"slices"
-	"strconv"
-	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -61,8 +59,7 @@ func (a *Access) secretPolicy(s *Secret) *policy.Document {
 func (a *Access) addResourceOrganization(t *policy.Target) {
 	t.Context = map[string][]string{"aws:SecureTransport": {"true"}}
 	if at := a.snapshot.TakenAt; !at.IsZero() {
-		t.Context["aws:CurrentTime"] = []string{at.UTC().Format(time.RFC3339)}
-		t.Context["aws:EpochTime"] = []string{strconv.FormatInt(at.Unix(), 10)}
+		askedAt(t, at)
 	}
 	org := a.orgs[t.Account]
 	if org == nil {

@@ -184,7 +184,7 @@ func (a *Access) Ends(principalARN, secretARN, call string, k Key, action string
 	return time.Time{}, nil
 }
 
-// askedAt asks about a target at another time than the snapshot's. The target's map is its own.
+// askedAt asks about a target at a time. The target's map is its own.
 func askedAt(t *policy.Target, when time.Time) {
 	t.Context["aws:CurrentTime"] = []string{when.UTC().Format(time.RFC3339)}
 	t.Context["aws:EpochTime"] = []string{strconv.FormatInt(when.Unix(), 10)}

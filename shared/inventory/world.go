@@ -71,12 +71,9 @@ func (a *Access) newWorld(at []int) *world {
 				grants, those := handedOn(*k, u)
 				if _, seen := number[u.key+those]; !seen {
 					number[u.key+those] = len(keys)
-					t := policy.Target{ARN: u.key, Account: k.Facts.Account, Kind: policy.ResourceKey, Policy: a.changingPolicy(k), Grants: grants}
-					a.addResourceOrganization(&t)
-					addKey(&t, k.Facts, false)
-					store := policy.Target{ARN: "*", Account: k.Facts.Account}
-					a.addResourceOrganization(&store)
-					keys, stores, states = append(keys, t), append(stores, store), append(states, k.Facts.State)
+					t := a.keyTarget(k)
+					t.Grants = grants
+					keys, stores, states = append(keys, t), append(stores, a.target("*", k.Facts.Account)), append(states, k.Facts.State)
 				}
 				of = append(of, number[u.key+those])
 			}
@@ -86,9 +83,7 @@ func (a *Access) newWorld(at []int) *world {
 		if function := s.Facts.RotationLambdaARN; function != "" {
 			if _, seen := functions[function]; !seen {
 				functions[function] = len(rotates)
-				t := policy.Target{ARN: function, Account: arn.Of(function).Account}
-				a.addResourceOrganization(&t)
-				rotates, w.rotated = append(rotates, t), append(w.rotated, nil)
+				rotates, w.rotated = append(rotates, a.target(function, arn.Of(function).Account)), append(w.rotated, nil)
 			}
 			w.rotated[functions[function]] = append(w.rotated[functions[function]], i)
 		}

@@ -16,7 +16,7 @@ const maxKeyPolicy = 32 << 10
 
 // unproved says why a policy is not to be proposed for a key, "" when it was proved: it fits, the control finds less than
 // before and no other finds more, somebody of the account who is no service can still change the policy (which is what KMS
-// asks of PutKeyPolicy as well), and whoever opens a secret under the key today still does.
+// asks of PutKeyPolicy as well), whoever opens a secret under the key today still does, and nobody gets the key who does not have it.
 func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) string {
 	if r.proving {
 		return ""
@@ -168,7 +168,8 @@ func byGrant(k *inventory.Key, u Use) bool {
 
 // faults counts what the controls of the policy find.
 func (r *review) faults(k *inventory.Key) map[guard.ControlID]int {
-	tried := &review{access: r.access, snapshot: r.snapshot, std: r.std, now: r.now, under: r.under, proving: true}
+	tried := *r
+	tried.findings, tried.proving = nil, true
 	tried.open(k)
 	tried.onlyDelegates(k)
 	counts := map[guard.ControlID]int{}
@@ -184,45 +185,42 @@ func (r *review) faults(k *inventory.Key) map[guard.ControlID]int {
 // Source: KMS Developer Guide, "Default key policy"; IAM User Guide, "Create a service-linked role".
 func (r *review) managers(k *inventory.Key, d *policy.Document) (answer policy.Answer, why string) {
 	account := k.Facts.Account
-	callers := []caller{{principal: policy.Principal{Kind: policy.KindRoot, ARN: arn.Of(k.Facts.ARN).Partition.Root(account), Account: account, Name: "root"}, iam: true}}
-	for _, of := range r.snapshot.Principals {
-		p, err := policy.ParsePrincipal(of.ARN)
-		if err != nil || p.Account != account || p.ServiceLinked() {
+	root := policy.Principal{Kind: policy.KindRoot, ARN: arn.Of(k.Facts.ARN).Partition.Root(account), Account: account, Name: "root"}
+	callers := append([]caller{{principal: root, iam: true}}, r.people[account]...)
+	for _, s := range d.Statements {
+		if s.Effect != policy.Allow || s.Principal == nil {
 			continue
 		}
-		p.UniqueID, p.Tags = of.UniqueID, of.Tags
-		callers = append(callers, caller{principal: p, iam: true})
-		for _, s := range d.Statements {
-			if s.Effect != policy.Allow || s.Principal == nil {
-				continue
-			}
-			for _, name := range s.Principal.AWS { // a policy may name the role's sessions alone
-				if as, err := policy.ParsePrincipal(name); err == nil && as.Kind == policy.KindSession && p.Kind == policy.KindRole && as.Account == account && as.Name == p.Name {
-					callers = append(callers, caller{principal: as, iam: true})
-				}
+		for _, name := range s.Principal.AWS { // a policy may name a role's sessions alone
+			as, err := policy.ParsePrincipal(name)
+			isRole := func(c caller) bool { return c.principal.Kind == policy.KindRole && c.principal.Name == as.Name }
+			if err == nil && as.Kind == policy.KindSession && as.Account == account && slices.ContainsFunc(r.people[account], isRole) {
+				callers = append(callers, caller{principal: as, iam: true})
 			}
 		}
 	}
 	somebody := caller{principal: policy.Principal{Kind: policy.KindSomebody, Account: account}, iam: true}
 	known, perhaps := policy.ImplicitlyDenied, policy.ImplicitlyDenied
 	for _, s := range d.Statements {
-		if s.Effect == policy.Allow {
-			if s.Principal != nil { // a unique id is shown of a principal that was deleted, which nobody is
-				kept := *s.Principal
-				kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !attributed(name) })
-				if s.Principal = &kept; nobody(s) && len(kept.CanonicalUser) == 0 {
-					continue
-				}
-			}
-			o := r.only(k, d, s)
-			known, perhaps = worse(known, o.worst([]string{putPolicy}, callers...)), worse(perhaps, o.worst([]string{putPolicy}, somebody))
+		if s.Effect != policy.Allow {
+			continue
 		}
+		if s.Principal != nil { // a unique id is shown of a principal that was deleted, which nobody is
+			kept := *s.Principal
+			kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !attributed(name) })
+			if s.Principal = &kept; nobody(s) && len(kept.CanonicalUser) == 0 {
+				continue
+			}
+		}
+		o := r.only(k, d, s)
+		if known = worse(known, o.worst([]string{putPolicy}, callers...)); known == policy.Allowed {
+			return policy.Allowed, ""
+		}
+		perhaps = worse(perhaps, o.worst([]string{putPolicy}, somebody))
 	}
 	switch {
 	case known == policy.Unknown:
 		return policy.Unknown, "that depends on the request"
-	case known == policy.Allowed:
-		return policy.Allowed, ""
 	case perhaps != policy.ImplicitlyDenied:
 		if why := r.access.PrincipalsUnread(account); why != "" {
 			return policy.Unknown, "nobody whom the snapshot holds may change the key policy, and not all principals of the account were read: " + why
@@ -292,5 +290,5 @@ func (r *review) with(k *inventory.Key, more ...inventory.Secret) *inventory.Acc
 			part.Keys[i] = *k
 		}
 	}
-	return inventory.Prepare(part)
+	return r.access.Changed(part)
 }

@@ -61,9 +61,9 @@ func (call *Call) addDependents(c trail.Change, request map[string]any) {
 	pass := func(resource, unsure string) {
 		out := call.permission(passRole, resource)
 		out.NoResource = strings.Contains(resource, "*")
-		out.Request.Context["iam:PassedToService"] = []string{partition.Service(to)}
-		if !sure {
-			delete(out.Request.Context, "iam:PassedToService")
+		if sure {
+			out.Request.Context["iam:PassedToService"] = []string{partition.Service(to)}
+		} else {
 			unsure = "whether this call takes iam:PassRole for a role that it names is not known here"
 		}
 		call.take(out, unsure)
