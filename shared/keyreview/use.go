@@ -159,7 +159,7 @@ func reEncrypted(c trail.Change) (from, to string) {
 // requested is the ARN of the key that a member of the request names by ARN or id; "" where it names an alias, or nothing.
 func requested(c trail.Change, member string) string {
 	id, _ := c.Request[member].(string)
-	if id == "" || strings.HasPrefix(id, "alias/") || isAlias(id) {
+	if id == "" || arn.Alias(id) != "" {
 		return ""
 	}
 	return keyARN(id, c)
@@ -185,8 +185,6 @@ func keyARN(id string, c trail.Change) string {
 	return partition.New("kms", region, account, "key/"+id).String()
 }
 
-func isAlias(name string) bool { return strings.HasPrefix(arn.Of(name).Resource, "alias/") }
-
 // managedAlias reports whether an alias is one of AWS's own, which no key of a customer has.
 // Source: KMS API Reference, CreateAlias: a name cannot begin with alias/aws/.
 func managedAlias(name string) bool { return strings.HasPrefix(arn.Of(name).Resource, "alias/aws/") }
@@ -200,7 +198,7 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if u.Secret.ID != "" {
 		return slices.ContainsFunc(r.under[k.Facts.ARN], func(s *inventory.Secret) bool { return named(s.Facts, u.Secret) }), false
 	}
-	if !isAlias(u.Key) {
+	if arn.Alias(u.Key) == "" {
 		return wild(u.Key) && arn.Match(u.Key, k.Facts.ARN), false
 	}
 	if !arn.Match(u.Key, alias(k, arn.Of(u.Key).Resource)) {
