@@ -232,9 +232,7 @@ func TestDisabledKeyOpensOneIncidentThatSaysWhatDoesNotStop(t *testing.T) {
 		handle(t, h, call{name: "CreateSecret", secret: arnOf(name)}.body())
 	}
 	w.published = nil
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	w.now = w.now.Add(time.Minute)
 	disable := call{name: "DisableKey", key: cmk}.body()
 	handle(t, h, disable, disable)
@@ -246,8 +244,7 @@ func TestDisabledKeyOpensOneIncidentThatSaysWhatDoesNotStop(t *testing.T) {
 	if len(blast.Stops) != 1 || blast.Stops[0].Name != "sealed" || len(blast.Remains) != 1 || blast.Remains[0].Name != "dual" {
 		t.Errorf("blast radius %+v", blast)
 	}
-	k.State = guard.KeyEnabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyEnabled)
 	w.now = w.now.Add(time.Minute)
 	handle(t, h, call{name: "EnableKey", key: cmk}.body())
 	want = append(want, "key_restored", "finding_resolved DL.SECRET.4", "finding_resolved DL.SECRET.4")
@@ -266,9 +263,7 @@ func TestADisabledKeyNamesTheSecretsWhoseRowsCannotBeRead(t *testing.T) {
 	handle(t, h, call{name: "CreateSecret", secret: arnOf("whole")}.body())
 	w.published = nil
 	w.unreadable = []store.Unreadable{{Kind: store.KindRecord, Group: account, ID: broken.ARN, Reason: "it has no body"}}
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	w.now = w.now.Add(time.Minute)
 	if failed := handle(t, h, call{name: "DisableKey", key: cmk}.body()); len(failed) > 0 {
 		t.Fatal("the event came back")
@@ -329,9 +324,7 @@ func TestWhatBecomesOfAKeyIsAnIncidentOnlyWhereSomethingStops(t *testing.T) {
 				handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
 			}
 			w.published = nil
-			k := w.keys[cmk]
-			k.State = tt.state
-			w.keys[cmk] = k
+			w.turn(cmk, tt.state)
 			if !tt.lame {
 				w.swept()
 			}
@@ -352,9 +345,7 @@ func TestIncidentOfAKeyWithVeryManySecretsFitsIntoAnEvent(t *testing.T) {
 		s := w.add(fmt.Sprintf("%04d/%s", i, strings.Repeat("a", 200)), cmk)
 		handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body())
 	}
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	handle(t, w.handler(), call{name: "DisableKey", key: cmk}.body())
 	raw, err := json.Marshal(w.published[0])
 	if err != nil {
@@ -375,9 +366,7 @@ func TestKeyEventThatTakesMoreThanOneDeliveryGoesOnWhereItEnded(t *testing.T) {
 		s := w.add(fmt.Sprint("app-", i), cmk)
 		handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
 	}
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	w.published = nil
 	saves := 0
 	w.trip = func(step string) error {
@@ -433,9 +422,7 @@ func TestPolicyOfAKeyChangedLooksOnlyWhereRecordsDisagree(t *testing.T) {
 	if w.describes != 0 {
 		t.Errorf("%d looks at secrets whose records agree", w.describes)
 	}
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k // and nobody told us
+	w.turn(cmk, guard.KeyDisabled) // and nobody told us
 	handle(t, h, call{name: "PutKeyPolicy", key: cmk, id: "later"}.body())
 	if diff := cmp.Diff([]string{"finding_opened DL.SECRET.4"}, w.kinds()); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)

@@ -108,9 +108,7 @@ func TestAValueThatWasWrittenWhileTheAliasWasMovedIsFoundByItsKey(t *testing.T) 
 		t.Errorf("recorded %+v", held)
 	}
 	w.published = nil
-	k := w.keys[secondCMK]
-	k.State = guard.KeyDisabled
-	w.keys[secondCMK] = k
+	w.turn(secondCMK, guard.KeyDisabled)
 	handle(t, h, call{name: "DisableKey", key: secondCMK}.body())
 	if diff := cmp.Diff([]string{"incident_opened", "finding_opened DL.SECRET.4"}, w.kinds()); diff != "" {
 		t.Errorf("published (-want +got):\n%s", diff)
@@ -188,9 +186,7 @@ func TestAKeyEventLeadsToEveryCopyUnderTheKey(t *testing.T) {
 		s := tt.set(w)
 		handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
 		for _, event := range []string{"DisableKey", "ScheduleKeyDeletion", "DeleteImportedKeyMaterial", "PutKeyPolicy", "RevokeGrant"} {
-			k := w.keys[tt.key]
-			k.State = guard.KeyDisabled
-			w.keys[tt.key] = k
+			w.turn(tt.key, guard.KeyDisabled)
 			rec := w.load(s.ARN)
 			got := w.looked(func() { handle(t, h, call{name: event, key: tt.key}.body()) })
 			if tt.want != slices.Contains(got, "app") {
@@ -214,9 +210,7 @@ func TestThatNoSecretIsUnderAKeyIsNotSaidOfOneWhoseOlderVersionOpensWithAnotherK
 			handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
 			w.swept()
 			w.published = nil
-			k := w.keys[secondCMK]
-			k.State = guard.KeyPendingDeletion
-			w.keys[secondCMK] = k
+			w.turn(secondCMK, guard.KeyPendingDeletion)
 			handle(t, h, call{name: event, key: secondCMK}.body())
 			if len(w.published) == 0 || w.published[0].Kind != guard.NoticeIncident {
 				t.Errorf("%s, %s: published %v", sentence, event, w.kinds())
@@ -244,9 +238,7 @@ func TestThatNoSecretIsUnderAKeyIsSaidOnlyAfterAFullSweep(t *testing.T) {
 	} {
 		w := newWorld()
 		tt.sweep(w)
-		k := w.keys[cmk]
-		k.State = guard.KeyDisabled
-		w.keys[cmk] = k
+		w.turn(cmk, guard.KeyDisabled)
 		var log strings.Builder
 		h := w.handler()
 		h.Log = slog.New(slog.NewTextHandler(&log, nil))
@@ -274,9 +266,7 @@ func TestWhatTheLastSweepCouldNotLookAtIsUnknownInAnIncident(t *testing.T) {
 	w.now = w.now.Add(time.Hour)
 	w.swept(arnOf("missed"))
 	w.published = nil
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	handle(t, h, call{name: "DisableKey", key: cmk}.body())
 	blast := w.published[0].Blast
 	if len(blast.Stops) != 1 || blast.Stops[0].Name != "known" || len(blast.Unknown) != 1 || blast.Unknown[0].Fate != guard.FateStale {
@@ -296,9 +286,7 @@ func TestWhatLedToASecretAndIsNotSoIsTakenAway(t *testing.T) {
 	handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
 	ref := guard.KeyEntry(cmk)
 	w.stray[ref] = []guard.Entry{{Secret: s.ARN, Account: account, Region: region, Name: "app", At: w.now, Held: guard.Held{Key: cmk}}}
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	handle(t, h, call{name: "DisableKey", key: cmk}.body())
 	if len(w.stray[ref]) > 0 {
 		t.Errorf("left: %+v", w.stray[ref])
@@ -386,9 +374,7 @@ func TestAnIncidentOfAKeyWithVeryManySecretsDescribesNoneOfThem(t *testing.T) {
 		w.records[s.ARN] = rec
 	}
 	w.secrets = map[string]*guard.Secret{} // asking for one of them would end the test
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	h := w.handler()
 	looks := 0
 	w.trip = func(step string) error {

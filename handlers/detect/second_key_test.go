@@ -27,9 +27,7 @@ func TestASecondDisabledKeyIsNotifiedOfToo(t *testing.T) {
 		said := func(event, key string, state guard.KeyState, id string) []string {
 			t.Helper()
 			w.now, w.published = w.now.Add(2*time.Second), nil
-			k := w.keys[key]
-			k.State = state
-			w.keys[key] = k
+			w.turn(key, state)
 			body := call{name: event, key: key, id: id}.body()
 			handle(t, h, body, body) // CloudTrail delivers at least once
 			var found []string
@@ -115,9 +113,7 @@ func TestAnIncidentDoesNotSayThatASecretStillOpensWithAKeyThatWasSwitchedOffUnse
 			handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
 			w.swept()
 			for _, key := range []string{cmk, secondCMK, irishCMK} {
-				k := w.keys[key]
-				k.State = guard.KeyDisabled
-				w.keys[key] = k
+				w.turn(key, guard.KeyDisabled)
 			}
 			w.published = nil
 			described := 0
@@ -158,9 +154,7 @@ func TestAnIncidentReadsEachOtherKeyOnceAndOfTooManySaysThatItDoesNotKnow(t *tes
 				Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{w.keys[cmk], k}}}}
 			w.records[s.ARN] = guard.Reconcile(guard.Record{}, s, nil, nil, guard.ModeNotify, w.now, guard.Cause{})
 		}
-		k := w.keys[cmk]
-		k.State = guard.KeyDisabled
-		w.keys[cmk] = k
+		w.turn(cmk, guard.KeyDisabled)
 		reads := 0
 		w.trip = func(step string) error {
 			if step == "describe key" {

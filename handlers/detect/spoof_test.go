@@ -33,9 +33,7 @@ func TestARoleThatOnlyLooksLikeOursSilencesNothing(t *testing.T) {
 			h := w.handler()
 			handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
 			w.published = nil
-			k := w.keys[cmk]
-			k.State = guard.KeyDisabled
-			w.keys[cmk] = k
+			w.turn(cmk, guard.KeyDisabled)
 			handle(t, h, tt.event.body())
 			if diff := cmp.Diff(tt.want, w.kinds()); diff != "" {
 				t.Errorf("published (-want +got):\n%s", diff)
@@ -52,9 +50,7 @@ func TestAKeySwitchedOffInOurNameIsAnIncident(t *testing.T) {
 		h := w.handler()
 		handle(t, h, call{name: "CreateSecret", secret: arnOf("app")}.body())
 		w.published = nil
-		k := w.keys[cmk]
-		k.State = guard.KeyDisabled
-		w.keys[cmk] = k
+		w.turn(cmk, guard.KeyDisabled)
 		handle(t, h, call{name: "DisableKey", key: cmk, actor: actor}.body())
 		if diff := cmp.Diff([]string{"incident_opened", "finding_opened DL.SECRET.4"}, w.kinds()); diff != "" {
 			t.Errorf("%s: published (-want +got):\n%s", actor, diff)
@@ -104,9 +100,7 @@ func TestLongNamesDoNotKeepAnIncidentFromFittingIntoAnEvent(t *testing.T) {
 		handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body())
 	}
 	w.published = nil
-	k := w.keys[cmk]
-	k.State = guard.KeyDisabled
-	w.keys[cmk] = k
+	w.turn(cmk, guard.KeyDisabled)
 	handle(t, w.handler(), call{name: "DisableKey", key: cmk}.body())
 	raw, err := json.Marshal(w.published[0])
 	if err != nil {

@@ -96,6 +96,13 @@ func (w *world) put(s *guard.Secret) {
 	s.Versions = []guard.Version{{ID: fmt.Sprintf("v%d", len(s.Versions)+1), Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{{ID: s.KeyID}}}}
 }
 
+// turn puts a key in a state.
+func (w *world) turn(key string, state guard.KeyState) {
+	k := w.keys[key]
+	k.State = state
+	w.keys[key] = k
+}
+
 func (w *world) key(id string) guard.Key {
 	if id == "" {
 		return guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}

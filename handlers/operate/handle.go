@@ -98,21 +98,19 @@ func (h *Handler) sender(message events.SQSMessage) string {
 func (h *Handler) carryOut(ctx context.Context, in operator.Instruction, by string) (operator.Outcome, error) {
 	e := *h.Machine
 	e.By, e.Why = by, in.Reason
+	var j migration.Job
+	var err error
 	switch in.Do {
 	case operator.Record:
 		return operator.Outcome{}, h.Dispatch.Record(ctx, in.Digest, operator.Recorded{Plan: in.Plan, Secrets: in.Secrets, By: by, At: h.Now().UTC()})
 	case operator.Apply:
 		return h.apply(ctx, &e, in)
 	case operator.Resume:
-		j, err := e.Excuse(ctx, in.Secret, in.Reason)
+		j, err = e.Excuse(ctx, in.Secret, in.Reason)
 		h.moved(j)
-		out := operator.Outcome{Secret: in.Secret, Phase: j.Phase, Reason: j.Reason}
-		if err != nil && !comesAgain(err) {
-			out.Problem, err = err.Error(), nil
-		}
-		return out, err
+	default:
+		j, err = e.Rollback(ctx, in.Secret, in.Reason)
 	}
-	j, err := e.Rollback(ctx, in.Secret, in.Reason)
 	out := operator.Outcome{Secret: in.Secret, Phase: j.Phase, Reason: j.Reason}
 	switch {
 	case err == nil:

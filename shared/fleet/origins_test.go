@@ -87,6 +87,22 @@ func tagsOf(pairs ...string) map[string]any {
 	return map[string]any{"tags": tags}
 }
 
+// judges checks whether a standard approves a key, and what is said of who wrote what approves it.
+func judges(t *testing.T, a *fleet.Approval, standard guard.Approved, key guard.Key, want guard.Outcome, says string) {
+	t.Helper()
+	approved, err := a.Of(t.Context(), standard, key)
+	if got := approved.Allows(key, key.Account); err != nil || got != want {
+		t.Errorf("%s, error %v; want %s", got, err, want)
+	}
+	words := ""
+	if _, doubt := approved.SelfApproved(key); doubt != nil {
+		words = doubt.Words()
+	}
+	if !strings.Contains(words, says) || (words == "") != (says == "") {
+		t.Errorf("it says %q, want %q", words, says)
+	}
+}
+
 // An approval holds where whoever wrote it may approve keys, however late events come and in whatever order.
 func TestAnAliasOrTagThatNoApproverWroteApprovesNothing(t *testing.T) {
 	alias, other := map[string]any{"aliasName": "alias/ok"}, map[string]any{"aliasName": "alias/other"}
@@ -145,17 +161,7 @@ func TestAnAliasOrTagThatNoApproverWroteApprovesNothing(t *testing.T) {
 				}
 			}
 			standard := guard.Approved{Aliases: a.Origins.Approved.Aliases, Tags: a.Origins.Approved.Tags}
-			approved, err := a.Of(t.Context(), standard, c.key)
-			if got := approved.Allows(c.key, c.key.Account); err != nil || got != c.want {
-				t.Errorf("%s, error %v; want %s", got, err, c.want)
-			}
-			words := ""
-			if _, doubt := approved.SelfApproved(c.key); doubt != nil {
-				words = doubt.Words()
-			}
-			if !strings.Contains(words, c.words) || (words == "") != (c.words == "") {
-				t.Errorf("it says %q, want %q", words, c.words)
-			}
+			judges(t, a, standard, c.key, c.want, c.words)
 			standard.ARNs = []string{c.key.ARN}
 			if approved, err := a.Of(t.Context(), standard, c.key); err != nil || approved.Allows(c.key, c.key.Account) != guard.Pass {
 				t.Errorf("named by its ARN: error %v", err)
@@ -206,17 +212,7 @@ func TestAnAliasThatWasSetByACallThatNobodyKnowsOfApprovesNothing(t *testing.T) 
 					t.Fatal(err)
 				}
 			}
-			approved, err := a.Of(t.Context(), guard.Approved{Aliases: a.Origins.Approved.Aliases, Tags: a.Origins.Approved.Tags}, c.key)
-			if got := approved.Allows(c.key, c.key.Account); err != nil || got != c.want {
-				t.Errorf("%s, error %v; want %s", got, err, c.want)
-			}
-			words := ""
-			if _, doubt := approved.SelfApproved(c.key); doubt != nil {
-				words = doubt.Words()
-			}
-			if !strings.Contains(words, c.words) || (words == "") != (c.words == "") {
-				t.Errorf("it says %q, want %q", words, c.words)
-			}
+			judges(t, a, guard.Approved{Aliases: a.Origins.Approved.Aliases, Tags: a.Origins.Approved.Tags}, c.key, c.want, c.words)
 		})
 	}
 }

@@ -90,7 +90,7 @@ func (k *Key) is(other *Key) bool {
 // judgedAs reports whether every control says the same of two keys: all that one asks of a key is the same.
 func (k *Key) judgedAs(other *Key) bool {
 	return k.briefly(other) && (k.Aliases == nil) == (other.Aliases == nil) && slices.Equal(k.Aliases, other.Aliases) &&
-		(k.Tags == nil) == (other.Tags == nil) && len(k.Tags) == len(other.Tags) && (len(k.Tags) == 0 || maps.Equal(k.Tags, other.Tags))
+		(k.Tags == nil) == (other.Tags == nil) && maps.Equal(k.Tags, other.Tags)
 }
 
 // AliasGone reports that the key is named by an alias that does not exist any more. The key that it led to may, and opens what was

@@ -146,11 +146,7 @@ func BlastRecorded(off Key, under, unread []Entry, key func(name string) Key, sw
 
 // wait lists what stops of the secrets in their recovery window, and what may.
 func (i *Indexed) wait(radius BlastRadius) {
-	for _, a := range slices.Concat(radius.Stops, radius.Unknown, radius.Partly, radius.Remains) {
-		if a.Fate != FateNoValue && a.Fate != FateOwnKey && a.Fate != FateOlderCopy && a.Fate != FateOtherKey && a.Fate != FateReplicaNext && a.Fate != FateLosesKey || len(a.Labels)+len(a.Regions)+len(a.Unsure)+len(a.Unread) > 0 {
-			i.Waiting = append(i.Waiting, a)
-		}
-	}
+	i.Waiting = slices.Concat(i.Waiting, radius.Stops, radius.Unknown, radius.Partly)
 	i.More = max(0, len(i.Waiting)-mostWaiting)
 	i.Waiting = firsts(i.Waiting, mostWaiting)
 }

@@ -34,18 +34,23 @@ func missing(row map[string]any, header []string) []string {
 	var out []string
 	for _, name := range mayMiss {
 		plain := plainName(name)
-		found := has[plain] || name == invokedBy && has["useridentity"] || name == "awsRegion" && has["region"]
-		for column := range has { // parts of it
-			found = found || structs[plain] != "" && strings.HasPrefix(column, plain)
-		}
-		if name == "errorCode" && responded(row) {
-			found = true
-		}
+		found := has[plain] || name == invokedBy && has["useridentity"] || name == "awsRegion" && has["region"] ||
+			structs[plain] != "" && hasPart(has, plain) || name == "errorCode" && responded(row)
 		if !found {
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// hasPart reports whether there are parts of an object as columns.
+func hasPart(has map[string]bool, object string) bool {
+	for column := range has {
+		if strings.HasPrefix(column, object) {
+			return true
+		}
+	}
+	return false
 }
 
 // leftOut lists the members that a record by itself does not have and that CloudTrail gives every record, so that somebody took them out.
@@ -71,8 +76,10 @@ func (f *fields) leftOut() []string {
 func responded(row map[string]any) bool {
 	for name, value := range row {
 		part, of := strings.CutPrefix(plainName(name), "responseelements")
-		object, _ := unpacked(value).(map[string]any)
-		if of && (len(object) > 0 || part != "" && holds(value)) {
+		if !of {
+			continue
+		}
+		if object, _ := unpacked(value).(map[string]any); len(object) > 0 || part != "" && holds(value) {
 			return true
 		}
 	}

@@ -78,6 +78,7 @@ func TestAnEndpointThatVariablesOrAProfileNameIsNotTakenForAWS(t *testing.T) {
 	}{
 		"a variable for every service": {variables(services...), ""},
 		"a variable for one service":   {variables("KMS"), ", and KMS at http://127.0.0.1:"},
+		"a variable for CloudTrail":    {variables("CLOUDTRAIL"), ", and CloudTrail at http://127.0.0.1:"},
 		"variables for all but one":    {variables(services[:10]...), "and STS at AWS"},
 		"the endpoint of a profile": {func(url string) (map[string]string, string) {
 			return map[string]string{"AWS_PROFILE": "ep"}, "[profile ep]\nendpoint_url = " + url + "\n"

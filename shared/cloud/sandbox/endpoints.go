@@ -15,7 +15,8 @@ import (
 // others to AWS is an error, for nobody could say who answered.
 func Endpoint(ctx context.Context, c *cloud.Cloud, region string) (string, error) {
 	calls := func(dry *cloud.Cloud) { // each fails, and was sent nowhere
-		s := &Session{c: dry, region: region, account: "000000000000"}
+		account, _ := dry.Own(ctx)
+		s := &Session{c: dry, region: region, account: account}
 		_, _ = dry.Identity(ctx)
 		_, _ = s.Find(ctx, region, true, Kinds())
 		_, _ = s.Calls(ctx, "none", time.Time{})

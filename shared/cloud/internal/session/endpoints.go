@@ -4,9 +4,7 @@ import (
 	"context"
 	"net/http"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 )
 
 // As is the same way to AWS with other credentials: the endpoints are those that the configuration names for the own ones.
@@ -14,8 +12,8 @@ func (c *Cloud) As(keys Static) *Cloud {
 	o := c.opt
 	o.AssumeRoles, o.Credentials = false, &keys
 	base := c.base.Copy()
-	base.Credentials = credentials.NewStaticCredentialsProvider(keys.AccessKeyID, keys.SecretAccessKey, keys.SessionToken)
-	return &Cloud{opt: o, base: base, kept: map[keptKey]any{}, members: map[memberKey]*memberCredentials{}}
+	base.Credentials = keys.provider()
+	return newCloud(o, base)
 }
 
 // Endpoints are where a function's calls would be sent, by the SDK's id of the service, as scheme and host: nothing is. Where own,
@@ -39,8 +37,6 @@ func (c *Cloud) Endpoints(own bool, calls func(*Cloud)) map[string]string {
 type doer func(*http.Request) (*http.Response, error)
 
 func (d doer) Do(r *http.Request) (*http.Response, error) { return d(r) }
-
-var _ aws.HTTPClient = doer(nil)
 
 // ownEndpoints is a source of the SDK's configuration, as AWS_IGNORE_CONFIGURED_ENDPOINT_URLS is one.
 type ownEndpoints struct{}

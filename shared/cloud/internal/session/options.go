@@ -10,6 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
@@ -52,6 +55,10 @@ func (Static) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // MarshalJSON keeps credentials out of anything that is written as JSON.
 func (Static) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+func (s Static) provider() aws.CredentialsProvider {
+	return credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.SecretAccessKey, s.SessionToken)
+}
 
 // FromEnv reads the variables that infra writes and Lambda adds. The local run passes its own map.
 func FromEnv(getenv func(string) string) Options {

@@ -15,7 +15,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/smithy-go/middleware"
 	smithytime "github.com/aws/smithy-go/time"
 )
@@ -38,8 +37,7 @@ func Open(ctx context.Context, o Options) (*Cloud, error) {
 		if o.Credentials == nil {
 			return aws.Config{}, errors.New("no credentials: set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN")
 		}
-		return aws.Config{HTTPClient: client, Region: o.Region, Credentials: credentials.NewStaticCredentialsProvider(
-			o.Credentials.AccessKeyID, o.Credentials.SecretAccessKey, o.Credentials.SessionToken)}, nil
+		return aws.Config{HTTPClient: client, Region: o.Region, Credentials: o.Credentials.provider()}, nil
 	})
 }
 
@@ -60,7 +58,11 @@ func OpenFrom(ctx context.Context, o Options, load func(context.Context, *awshtt
 	if network := networkOf(ctx); network != nil {
 		base.HTTPClient = through(network, o.TryTimeout)
 	}
-	return &Cloud{opt: o, base: ours(base, o), kept: map[keptKey]any{}, members: map[memberKey]*memberCredentials{}}, nil
+	return newCloud(o, ours(base, o)), nil
+}
+
+func newCloud(o Options, base aws.Config) *Cloud {
+	return &Cloud{opt: o, base: base, kept: map[keptKey]any{}, members: map[memberKey]*memberCredentials{}}
 }
 
 // ours is how we call AWS, whoever loaded the configuration.

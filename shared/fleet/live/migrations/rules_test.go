@@ -60,14 +60,21 @@ func TestRulesAreThoseOfTheSettings(t *testing.T) {
 	}
 }
 
-// The modes are read from doublelock.yaml by a room that does not know migrations.
-func TestTheModesOfTheSettingsAreThoseOfMigrations(t *testing.T) {
+// The modes and the waves are read from doublelock.yaml by a room that does not know migrations.
+func TestTheModesAndWavesOfTheSettingsAreThoseOfMigrations(t *testing.T) {
 	var modes []string
 	for _, k := range migration.KeepModes() {
 		modes = append(modes, string(k))
 	}
 	if diff := cmp.Diff(modes, settings.KeepModes()); diff != "" {
 		t.Errorf("modes (-migrations +settings):\n%s", diff)
+	}
+	var waves []string
+	for _, w := range migration.Waves() {
+		waves = append(waves, string(w))
+	}
+	if diff := cmp.Diff(waves, settings.MigrationWaves()); diff != "" {
+		t.Errorf("waves (-migrations +settings):\n%s", diff)
 	}
 }
 
