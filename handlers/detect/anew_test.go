@@ -27,8 +27,11 @@ func TestAnIncidentGoesByWhatASecretIsAndNotByItsRecord(t *testing.T) {
 			s.Versions[0].Stages, s.Versions[1].Stages = s.Versions[1].Stages, s.Versions[0].Stages
 		}, guard.Tally{Partly: 1}, guard.FateOtherKey},
 		"it was re-keyed and written": {both, func(w *world, s *guard.Secret) { w.rekey(s, secondCMK); w.put(s) }, guard.Tally{}, ""},
-		"its alias was moved, where the process remembers it elsewhere": {func(_ *world, s *guard.Secret) { s.KeyID, s.Versions[0].Keys[0].ID = "alias/shop", secondCMK },
-			func(w *world, _ *guard.Secret) { w.aliased(secondCMK) }, guard.Tally{}, ""},
+		"its alias was moved, where the process remembers it elsewhere": {func(w *world, s *guard.Secret) {
+			w.aliased(secondCMK)
+			s.KeyID, s.Versions[0].Keys[0].ID = "alias/shop", secondCMK
+			s.Versions = append(s.Versions, guard.Version{ID: "v0", Stages: []string{"AWSPREVIOUS"}, Keys: []guard.Key{{ID: cmk}}})
+		}, func(w *world, _ *guard.Secret) { w.aliased(cmk) }, guard.Tally{Partly: 1}, guard.FateOtherKey},
 		"it was deleted":                 {both, func(w *world, s *guard.Secret) { delete(w.secrets, s.ARN) }, guard.Tally{}, ""},
 		"it waits for its deletion":      {both, func(w *world, s *guard.Secret) { s.DeletedAt = w.now.Add(time.Hour) }, guard.Tally{Waiting: 1}, ""},
 		"it shuts us out":                {both, func(w *world, s *guard.Secret) { w.refusal[s.ARN] = guard.ErrDenied }, guard.Tally{Unknown: 1}, guard.FateShutOut},
