@@ -3,12 +3,52 @@ package keyreview_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/trail"
 )
+
+// Whoever has the name of a role that was deleted is another: nothing is left to it that the former role was seen to do.
+func TestAUseOfAFormerRoleIsNotThatOfTheRoleOfItsNameNow(t *testing.T) {
+	created := time.Date(2026, 9, 1, 8, 0, 0, 500, time.UTC)
+	for sentence, tt := range map[string]struct {
+		id, at string
+		former bool
+	}{
+		"another unique id":            {"AROAFORMER:s", "2026-09-28T07:00:00Z", true},
+		"its own unique id":            {"AROANOW:s", "2026-09-28T07:00:00Z", false},
+		"no id, before it was created": {"", "2026-08-31T07:00:00Z", true},
+		"no id, at once":               {"", "2026-09-01T08:00:00Z", false},
+		"no id, and no time":           {"", "", false},
+	} {
+		record := `{"eventVersion":"1.11","eventTime":"` + tt.at + `","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-central-1","sourceIPAddress":"x","eventType":"AwsApiCall","eventID":"e","recipientAccountId":"111122223333",` +
+			`"userIdentity":{"type":"AssumedRole","principalId":"` + tt.id + `","arn":"arn:aws:sts::111122223333:assumed-role/etl/s","accountId":"111122223333","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/etl"}}},"requestParameters":{"keyId":"` + arn + `"}}`
+		if tt.at == "" {
+			record = strings.Replace(record, `"eventTime":"",`, "", 1)
+		}
+		std := standard()
+		if err := trail.Read(strings.NewReader(record), "in", func(r trail.Record) error {
+			std.Seen = append(std.Seen, keyreview.UsesOf(r)...)
+			return r.Err
+		}); err != nil || len(std.Seen) != 1 {
+			t.Fatalf("%s: %+v, %v", sentence, std.Seen, err)
+		}
+		k := fine()
+		k.Policy = document(`{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`)
+		s := snapshot(k, secret("db", "app"))
+		etl := role("etl", `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`)
+		etl.UniqueID, etl.CreatedAt = "AROANOW", created
+		s.Principals = append(s.Principals, etl)
+		for _, f := range keyreview.Review(inventory.Prepare(s), std, now) {
+			if f.Control.ID == guard.KeyOnlyDelegate && strings.Contains(f.Fix, "role/etl was seen using it") == tt.former {
+				t.Errorf("%s: %s", sentence, f.Fix)
+			}
+		}
+	}
+}
 
 // However a record names the key, or does not, whoever may have used it keeps it, or a person decides.
 // Source: KMS API Reference, Decrypt (KeyId is not required) and GenerateDataKey (KeyId: id, ARN, alias name, alias ARN).
@@ -49,7 +89,7 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 	} {
 		std := standard()
 		if err := trail.Read(strings.NewReader(tt.trail), "in", func(r trail.Record) error {
-			std.Seen = append(std.Seen, keyreview.UsesOf(r.Change)...)
+			std.Seen = append(std.Seen, keyreview.UsesOf(r)...)
 			return r.Err
 		}); err != nil {
 			t.Errorf("%s: %v", sentence, err)

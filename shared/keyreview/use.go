@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -24,7 +25,9 @@ type Use struct {
 	// Secret is the secret that a call to Secrets Manager was about, which used its key for the caller; empty for calls to KMS. The key is that of
 	// the secret's copies, so that Key is "".
 	Secret guard.SecretRef
-	Maybe  bool // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
+	ID     string    // unique id of the principal, where the record says it
+	Last   time.Time // when it was seen so last; zero where no record says
+	Maybe  bool      // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
 // seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
@@ -35,7 +38,23 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 // UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
 // others are none.
-func UsesOf(c trail.Change) []Use {
+func UsesOf(record trail.Record) []Use {
+	c := record.Change
+	uses := usesOf(c)
+	if len(uses) == 0 {
+		return nil
+	}
+	id := ""
+	if kind, _ := arn.Of(uses[0].Principal).Split(); kind == "role" || kind == "user" {
+		id, _, _ = strings.Cut(record.Details().PrincipalID, ":")
+	}
+	for i := range uses {
+		uses[i].ID, uses[i].Last = id, c.Time
+	}
+	return uses
+}
+
+func usesOf(c trail.Change) []Use {
 	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
 	region := cmp.Or(c.Region, "*")
 	switch {
@@ -230,4 +249,14 @@ func alias(k *inventory.Key, resource string) string {
 // has reports whether a key has an alias that an ARN, or a pattern of one, names.
 func has(k *inventory.Key, named string) bool {
 	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool { return arn.Match(named, alias(k, name)) })
+}
+
+// former reports whether somebody who was seen is gone, and whoever has the name now is another.
+func (r *review) former(u Use) bool {
+	for i := range r.snapshot.Principals {
+		if p := &r.snapshot.Principals[i]; p.ARN == u.Principal {
+			return p.Former(u.ID, u.Last)
+		}
+	}
+	return false
 }

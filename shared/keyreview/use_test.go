@@ -42,7 +42,7 @@ func TestWhoUsedAKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, keyreview.UsesOf(c)); diff != "" {
+			if diff := cmp.Diff(test.want, keyreview.UsesOf(trail.Record{Change: c})); diff != "" {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
@@ -104,7 +104,7 @@ func TestUsesOfARecord(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, keyreview.UsesOf(c)); diff != "" {
+			if diff := cmp.Diff(test.want, keyreview.UsesOf(trail.Record{Change: c})); diff != "" {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
@@ -145,7 +145,7 @@ func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if std.Seen = keyreview.UsesOf(c); len(std.Seen) != 1 || std.Seen[0].Via == "" {
+			if std.Seen = keyreview.UsesOf(trail.Record{Change: c}); len(std.Seen) != 1 || std.Seen[0].Via == "" {
 				t.Fatalf("%+v", std.Seen)
 			}
 		}
@@ -169,7 +169,7 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return keyreview.UsesOf(c)
+		return keyreview.UsesOf(trail.Record{Change: c})
 	}
 	for name, test := range map[string]struct {
 		event, request, more string

@@ -78,7 +78,7 @@ func TestRecordedCalls(t *testing.T) {
 	known := simulate.Options{
 		Keys:       map[string]guard.Key{customer.ARN: customer, "arn:aws:kms:us-east-1:111122223333:key/aaaa2222-3333-4444-5555-666677778888": managed},
 		Secrets:    []guard.Secret{under("a/b", customer), under("old/b", managed)},
-		Principals: map[string]string{"111122223333/role/doublelock-read": "arn:aws:iam::111122223333:role/doublelock-read"},
+		Principals: map[string]simulate.Principal{"111122223333/role/doublelock-read": {ARN: "arn:aws:iam::111122223333:role/doublelock-read"}},
 	}
 	for name, tt := range map[string]struct {
 		event     string

@@ -288,7 +288,7 @@ func mostAttached(s *inventory.Snapshot) int {
 
 // know takes from a snapshot what records leave out: which keys aliases name, which key a secret has, the paths of roles and users.
 func know(o *simulate.Options, s *inventory.Snapshot) {
-	o.Aliases, o.Keys, o.Principals, o.Created = map[string]string{}, map[string]guard.Key{}, map[string]string{}, map[string]time.Time{}
+	o.Aliases, o.Keys, o.Principals, o.Created = map[string]string{}, map[string]guard.Key{}, map[string]simulate.Principal{}, map[string]time.Time{}
 	for _, k := range s.Keys {
 		o.Keys[k.Facts.ARN], o.Created[k.Facts.ARN] = k.Facts, k.CreatedAt
 		named := arn.Of(k.Facts.ARN)
@@ -312,7 +312,7 @@ func know(o *simulate.Options, s *inventory.Snapshot) {
 	for _, p := range s.Principals {
 		at := arn.Of(p.ARN)
 		kind, _ := at.Split()
-		o.Principals[p.Account+"/"+kind+"/"+at.Base()] = p.ARN
+		o.Principals[p.Account+"/"+kind+"/"+at.Base()] = simulate.Principal{ARN: p.ARN, Former: p.Former}
 	}
 }
 

@@ -45,7 +45,7 @@ func (r reader) Principals(ctx context.Context, account string) (inventory.Snaps
 
 func principalOf(p principals.Principal, kind inventory.Kind, account string) inventory.Principal {
 	return inventory.Principal{ARN: p.ARN, Kind: kind, Account: account, UniqueID: p.ID, Inline: documents(p.Inline), Managed: p.Attached,
-		Boundary: p.Boundary, Trust: p.Trust, Groups: p.Groups, Tags: p.Tags, LastUsed: p.LastUsedAt}
+		Boundary: p.Boundary, Trust: p.Trust, Groups: p.Groups, Tags: p.Tags, LastUsed: p.LastUsedAt, CreatedAt: p.CreatedAt}
 }
 
 func documents(list []principals.Document) map[string]string {
