@@ -119,6 +119,8 @@ type Key struct {
 	Use            Use       `json:"use,omitzero"`
 	UseUnread      string    `json:"useUnread,omitempty"`
 	CreatedAt      time.Time `json:"createdAt,omitzero"`
+
+	AliasesSet map[string]time.Time `json:"aliasesSet,omitempty"` // when each alias was given to the key last; of one that is not here, it is not known
 }
 
 // Grant is a KMS grant. Grantee is a principal's ARN or a service.

@@ -74,7 +74,8 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 		"no key, re-encrypting":             {root, call("ReEncrypt", `,"requestParameters":{"destinationKeyId":"alias/other"}`), "role/etl may have used it (kms:ReEncryptFrom"},
 		"no key, by somebody not let in":    {roles, call("Decrypt", `,"requestParameters":{}`), ""},
 		"an alias that another key has":     {root, call("Decrypt", `,"requestParameters":{"keyId":"alias/other"}`), ""},
-		"an alias that led to it":           {root, call("UpdateAlias", `,"requestParameters":{"aliasName":"alias/other","targetKeyId":"k1"}`) + "\n" + call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/other"}`), "may have used it (kms:GenerateDataKeyPair"},
+		"an alias that another key got":     {root, call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/moved"}`), "may have used it (kms:GenerateDataKeyPair"},
+		"one that nobody says when":         {root, call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/undated"}`), "may have used it (kms:GenerateDataKeyPair"},
 		"an alias that nobody has any more": {root, call("Decrypt", `,"requestParameters":{"keyId":"alias/gone"}`), "role/etl may have used it"},
 		"an alias of another Region":        {root, call("Decrypt", `,"requestParameters":{"keyId":"arn:aws:kms:eu-west-1:111122223333:alias/app"}`), ""},
 		"another Region":                    {root, strings.Replace(call("Decrypt", `,"requestParameters":{}`), "eu-central-1", "eu-west-1", 1), ""},
@@ -99,7 +100,8 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 		if tt.policy == roles {
 			k.Policy = document(roles, manageOnly)
 		}
-		other.Facts.ARN, other.Facts.ID, other.Facts.Aliases = arn+"2", "k12", []string{"alias/other"}
+		other.Facts.ARN, other.Facts.ID, other.Facts.Aliases = arn+"2", "k12", []string{"alias/other", "alias/moved", "alias/undated"}
+		other.AliasesSet = map[string]time.Time{"alias/other": time.Date(2026, 9, 28, 7, 0, 0, 9, time.UTC), "alias/moved": time.Date(2026, 9, 28, 7, 0, 1, 0, time.UTC)}
 		s := snapshot(k, secret("db", "app"))
 		s.Keys = append(s.Keys, other)
 		found := keyreview.Review(inventory.Prepare(s), std, now)

@@ -21,12 +21,12 @@ type Use struct {
 	Principal string
 	Action    string // one of seenActions: kms:Decrypt, …
 	Via       string // a form of what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
-	Alias     string // ARN of the alias that the call led to the key; "" for all other calls
 	// Secret is the secret that a call to Secrets Manager was about, which used its key for the caller; empty for calls to KMS. The key is that of
 	// the secret's copies, so that Key is "".
 	Secret guard.SecretRef
 	ID     string    // unique id of the principal, where the record says it
-	Last   time.Time // when it was seen so last; zero where no record says
+	First  time.Time // when it was seen so first; zero where a record does not say
+	Last   time.Time // and last
 	Maybe  bool      // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
@@ -49,7 +49,7 @@ func UsesOf(record trail.Record) []Use {
 		id, _, _ = strings.Cut(record.Details().PrincipalID, ":")
 	}
 	for i := range uses {
-		uses[i].ID, uses[i].Last = id, c.Time
+		uses[i].ID, uses[i].First, uses[i].Last = id, c.Time, c.Time
 	}
 	return uses
 }
@@ -68,9 +68,6 @@ func usesOf(c trail.Change) []Use {
 	}
 	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
 		u.Via = arn.PartitionOf(region).Regional(service, region)
-	}
-	if c.EventName == "CreateAlias" || c.EventName == "UpdateAlias" {
-		u.Alias = c.Alias
 	}
 	var uses []Use
 	add := func(key, action string) {
@@ -208,8 +205,8 @@ func keyARN(id string, c trail.Change) string {
 // Source: KMS API Reference, CreateAlias: a name cannot begin with alias/aws/.
 func managedAlias(name string) bool { return strings.HasPrefix(arn.Of(name).Resource, "alias/aws/") }
 
-// concerns says whether a use is one of a key, and whether that is certain. An alias may have led to another key then: it counts for the
-// key that has it now, for those that it was seen to be led to, and where none has it for all that could have had it.
+// concerns says whether a use is one of a key, and whether that is certain. An alias counts for the key that has it now; where it may have been
+// given to that after the use, or no key has it, for all that could have had it.
 func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if u.Key == k.Facts.ARN {
 		return true, true
@@ -223,8 +220,18 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if !arn.Match(u.Key, alias(k, arn.Of(u.Key).Resource)) {
 		return false, false
 	}
-	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return has(&k, u.Key) }) ||
-		slices.ContainsFunc(r.std.Seen, func(led Use) bool { return led.Alias == u.Key && led.Key == k.Facts.ARN }), false
+	if !u.Last.IsZero() && u.Last.Before(k.CreatedAt.Truncate(time.Second)) {
+		return false, false
+	}
+	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return hadAlready(&k, u) }), false
+}
+
+// hadAlready reports whether a key had the alias that a use names when that was made first.
+func hadAlready(k *inventory.Key, u Use) bool {
+	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool {
+		since := k.AliasesSet[name]
+		return arn.Match(u.Key, alias(k, name)) && !wild(u.Key) && !since.IsZero() && !u.First.IsZero() && !u.First.Before(since.Truncate(time.Second))
+	})
 }
 
 // named reports whether a record names a secret: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.

@@ -31,7 +31,7 @@ type Options struct {
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
 	Aliases map[string]string
-	Created map[string]time.Time // keys by ARN: when each was made
+	Since   map[string]time.Time // aliases by ARN: when each was given to its key; of others it is not known what they led to before
 	// What is known of an organization beside its records: keys by ARN, secrets with their keys, and principals by account/role/name or
 	// account/user/name.
 	Keys       map[string]guard.Key

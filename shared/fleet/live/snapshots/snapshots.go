@@ -79,7 +79,7 @@ func (r reader) Key(ctx context.Context, account, region, id string) (*inventory
 }
 
 func keyOf(found secrets.KeyAndPolicy) inventory.Key {
-	k := inventory.Key{Facts: found.Key, CreatedAt: found.CreatedAt, Policy: found.Policy, PolicyUnread: why(found.PolicyErr),
+	k := inventory.Key{Facts: found.Key, CreatedAt: found.CreatedAt, AliasesSet: found.Key.AliasesSet, Policy: found.Policy, PolicyUnread: why(found.PolicyErr),
 		Shared: found.Shared, SharedUnread: why(found.SharedErr), GrantsUnread: why(found.GrantsErr), RotationUnread: why(found.RotationErr), UseUnread: why(found.UseErr)}
 	for _, g := range found.Grants {
 		grantee := g.GranteePrincipal
