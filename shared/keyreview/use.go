@@ -1,6 +1,7 @@
 package keyreview
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -40,7 +41,10 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 // others are none.
 func UsesOf(record trail.Record) []Use {
 	c := record.Change
-	uses := usesOf(c)
+	if c.ErrorCode != "" {
+		return nil
+	}
+	uses := usesOf(record)
 	if len(uses) == 0 {
 		return nil
 	}
@@ -54,15 +58,17 @@ func UsesOf(record trail.Record) []Use {
 	return uses
 }
 
-func usesOf(c trail.Change) []Use {
+func usesOf(record trail.Record) []Use {
+	c := record.Change
 	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
 	region := cmp.Or(c.Region, "*")
-	switch {
-	case c.ErrorCode != "":
-		return nil
+	switch throughSecrets := arn.PartitionOf(region).Regional("secretsmanager", region); {
 	case c.EventSource == "secretsmanager.amazonaws.com":
-		u.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
+		u.Via = throughSecrets
 		return bySecret(c, u)
+	case bytes.Contains(record.Raw, []byte("SecretKmsKeyId")): // few are worth reading whole
+		u.Via = throughSecrets
+		return byPassword(c, record.Details().Request, u)
 	case c.EventSource != "kms.amazonaws.com":
 		return nil
 	}
@@ -102,30 +108,92 @@ func usesOf(c trail.Change) []Use {
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
 // trail may be without the events of KMS. RotateSecret and UpdateSecret need not come to that.
-// Source: Secrets Manager User Guide, "Secret encryption and decryption", "Permissions for the KMS key"; CloudTrail User Guide, "Logging management
-// events": events of KMS can be excluded.
-var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing}
+// Source: Secrets Manager User Guide, "Secret encryption and decryption", "Permissions for the KMS key"; API Reference, ReplicateSecretToRegions;
+// CloudTrail User Guide, "Logging management events": events of KMS can be excluded.
+var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing,
+	"ReplicateSecretToRegions": {decrypt}}
 
 var writing = []string{"kms:GenerateDataKey", decrypt}
 
-// bySecret are the uses of a secret's key that a call to Secrets Manager is of, as far as it names secrets.
+// anySecret is the name of a secret in a use of which the record says no more than the account and Region.
+const anySecret = "*"
+
+// bySecret are the uses of keys that a call to Secrets Manager is of: of those of the secrets that it names, and of those that it sets.
 func bySecret(c trail.Change, u Use) []Use {
 	if c.Actor.Type == "AWSService" {
 		return nil // Secrets Manager itself tells of a rotation
 	}
+	var uses []Use
 	secrets := []guard.SecretRef{c.Secret}
-	if list, _ := c.Request["secretIdList"].([]any); c.EventName == "BatchGetSecretValue" {
+	if c.EventName == "BatchGetSecretValue" {
+		list, _ := c.Request["secretIdList"].([]any)
 		for _, id := range list {
 			name, _ := id.(string)
 			secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
 		}
+		if len(list) == 0 { // by filters, of which a record does not say what they found
+			secrets = []guard.SecretRef{{Account: c.Account, Region: c.Region, ID: anySecret}}
+		}
 	}
-	var uses []Use
 	for _, secret := range secrets {
 		for _, action := range secretCalls[c.EventName] {
 			if u.Secret, u.Action = secret, action; secret.ID != "" {
 				uses = append(uses, u)
 			}
+		}
+	}
+	u.Secret = guard.SecretRef{}
+	switch c.EventName {
+	case "CreateSecret", "UpdateSecret", "ReplicateSecretToRegions":
+		uses = append(uses, setting(c, u, c.Request["kmsKeyId"])...)
+		if c.EventName == "UpdateSecret" && len(uses) > 0 && uses[len(uses)-1].Key != "" { // what is there goes over to the key that is set
+			u.Key, u.Action = uses[len(uses)-1].Key, "kms:Encrypt"
+			uses = append(uses, u)
+		}
+		replicas, _ := c.Request["addReplicaRegions"].([]any)
+		for _, item := range replicas {
+			replica, _ := item.(map[string]any)
+			there := c
+			there.Region, _ = replica["region"].(string)
+			u.Via = arn.PartitionOf(there.Region).Regional("secretsmanager", cmp.Or(there.Region, "*"))
+			uses = append(uses, setting(there, u, replica["kmsKeyId"])...)
+		}
+	}
+	return uses
+}
+
+// setting are the uses of a customer's key that a call sets, by the way that u is, which is tried and written under.
+func setting(c trail.Change, u Use, key any) []Use {
+	id, _ := key.(string)
+	switch unsaid := c.Request == nil && c.Lacks("requestParameters"); {
+	case unsaid:
+		u.Maybe = true
+	case id == "" || managedAlias(keyARN(id, c)):
+		return nil
+	}
+	var uses []Use
+	for _, u.Action = range writing {
+		u.Key = keyARN(id, c)
+		uses = append(uses, u)
+	}
+	return uses
+}
+
+// passwordKeys are the parameters by which a service makes its secret for the password of a database under a key, with the rights of its caller,
+// through Secrets Manager; that it grants itself the key, it does by itself.
+// Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
+var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
+
+// byPassword are the uses of keys that a call to another service is of.
+func byPassword(c trail.Change, request map[string]any, u Use) []Use {
+	var uses []Use
+	for _, parameter := range passwordKeys {
+		if of := setting(c, u, request[parameter]); of != nil {
+			grants := of[0]
+			service, _ := arn.ServiceOf(c.EventSource)
+			grants.Action, grants.Maybe = grant, true
+			grants.Via = arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
+			uses = append(append(uses, of...), grants)
 		}
 	}
 	return uses
@@ -234,11 +302,14 @@ func hadAlready(k *inventory.Key, u Use) bool {
 	})
 }
 
-// named reports whether a record names a secret: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.
+// named reports whether a record names a secret, or may be about any of the account and Region: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.
 // Source: Secrets Manager API Reference, PutSecretValue, SecretId: "we recommend that you specify a complete ARN rather than a partial one".
 func named(s guard.Secret, by guard.SecretRef) bool {
-	if by.Account != "" && by.Account != s.Account {
+	switch {
+	case by.Account != "" && by.Account != s.Account:
 		return false
+	case by.ID == anySecret:
+		return by.Region == "" || by.Region == s.Region
 	}
 	if arn.Is(by.ID) {
 		return arn.Of(by.ID).Resource == arn.Of(s.ARN).Resource || arn.Of(by.ID).Resource == "secret:"+s.Name
