@@ -122,10 +122,10 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 		answers []simulate.Answer
 		want    map[string]policy.Answer
 	}{
-		"nobody has asked": {nil, map[string]policy.Answer{named: policy.Unknown, empty: policy.Unknown, replica: policy.Unknown, legacy: policy.Allowed, rds: policy.Allowed}},
+		"nobody has asked": {nil, map[string]policy.Answer{named: policy.Unknown, empty: policy.Unknown, replica: policy.Unknown, legacy: policy.Allowed, rds: policy.Unknown}},
 		"it tries every key": {all(false), map[string]policy.Answer{named: policy.ExplicitlyDenied, empty: policy.ExplicitlyDenied,
-			replica: policy.ExplicitlyDenied, legacy: policy.Allowed, rds: policy.Allowed}},
-		"it tries none":                  {none, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed}},
+			replica: policy.ExplicitlyDenied, legacy: policy.Allowed, rds: policy.Unknown}},
+		"it tries none":                  {none, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed, rds: policy.Unknown}},
 		"it tries the key of each write": {all(true)[3:], map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.Unknown}},
 	} {
 		found := map[string]policy.Answer{}
