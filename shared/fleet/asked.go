@@ -39,10 +39,13 @@ func (a *asked) named(ctx context.Context, s guard.Secret, key string) (inventor
 		return inventory.Key{Facts: guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}}, nil
 	}
 	found, err := a.Key(ctx, cmp.Or(arn.Of(key).Account, s.Account), s.Region, key)
-	if err != nil && !errors.Is(err, guard.ErrDenied) && !errors.Is(err, guard.ErrNotOurs) {
+	if errors.Is(err, guard.ErrDenied) || errors.Is(err, guard.ErrNotOurs) {
+		found, err = nil, nil
+	}
+	if err != nil {
 		return inventory.Key{}, err
 	}
-	if err != nil || found == nil {
+	if found == nil {
 		const unread = "it could not be read"
 		return inventory.Key{Facts: guard.Key{ARN: key, ID: key, Account: arn.Of(key).Account, Region: s.Region}, PolicyUnread: unread, GrantsUnread: unread, SharedUnread: unread}, nil
 	}

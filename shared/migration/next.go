@@ -373,7 +373,7 @@ func (j Job) shutOut() map[string]string {
 	why := map[string]string{}
 	for _, d := range j.Denials {
 		for _, k := range j.Readers {
-			if k.is(d.Principal) && d.Why != "" && !(k.ReadAt.After(d.At) && k.ReadAt.After(d.Again)) {
+			if k.is(d.Principal) && d.Why != "" && (!k.ReadAt.After(d.At) || !k.ReadAt.After(d.Again)) {
 				why[k.Principal] = k.Principal + " cannot read it and lacks " + d.What + ": " + d.Why
 			}
 		}

@@ -225,7 +225,7 @@ func (w *testbed) takeAway() {
 	w.taken = true
 }
 
-// giveBack is what people do when they hear of it.
+// giveBack is what people do when they are notified.
 func (w *testbed) giveBack() {
 	w.Helper()
 	from := w.Drive.Takes.From
