@@ -122,7 +122,7 @@ func TestWhatStandsBetweenTheLocksPages(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		pages int
-	}{{71 * time.Hour, 0}, {2 * time.Hour, 1}, {24 * time.Hour, 1}, {6 * 24 * time.Hour, 2}, {time.Hour, 2}} {
+	}{{71 * time.Hour, 0}, {time.Hour, 1}, {6 * 24 * time.Hour, 1}, {24 * time.Hour, 2}, {time.Hour, 2}} {
 		w.visits(t, c.after, 1, migration.Blocked)
 		if n := w.kinds(guard.NoticeAttention); n != c.pages {
 			t.Fatalf("after another %s: %d pages, want %d", c.after, n, c.pages)

@@ -242,3 +242,48 @@ func TestWhatAPersonWantsBackStaysBack(t *testing.T) {
 		}
 	}
 }
+
+// What KMS refuses a reader is noted at that reader by the latest event, within the hour a single time; a read that failed is no such refusal.
+func TestWhatKMSRefusesAReaderIsNotedWithItsTime(t *testing.T) {
+	w := steady(t)
+	item := w.item()
+	for _, name := range []string{"app", "batch"} {
+		item.Readers = append(item.Readers, migration.Reader{Principal: role(name), Verdict: migration.Keeps, Sources: []migration.Source{migration.SourceSeen}})
+	}
+	if _, err := w.worker("w0").Start(t.Context(), item, "plan", migration.Defaults()); err != nil {
+		t.Fatal(err)
+	}
+	if _, _, err := w.worker("w0").Advance(t.Context(), w.secret.ARN); err != nil {
+		t.Fatal(err)
+	}
+	w.lock = migration.LockSession
+	for i, c := range []struct {
+		sentence string
+		name     string
+		at       time.Duration
+		read     bool
+		noted    [2]time.Duration // of app and batch
+		writes   bool
+	}{
+		{"the first of app", "app", time.Minute, false, [2]time.Duration{time.Minute}, true},
+		{"the next of app in the same hour", "app", 2 * time.Minute, false, [2]time.Duration{time.Minute}, false},
+		{"the first of batch", "batch", 3 * time.Minute, false, [2]time.Duration{time.Minute, 3 * time.Minute}, true},
+		{"one of app an hour after the first", "app", 61 * time.Minute, false, [2]time.Duration{61 * time.Minute, 3 * time.Minute}, true},
+		{"a late one of batch", "batch", -time.Minute, false, [2]time.Duration{61 * time.Minute, 3 * time.Minute}, false},
+		{"a read of batch that failed", "batch", 62 * time.Minute, true, [2]time.Duration{61 * time.Minute, 3 * time.Minute}, true},
+		{"an old one of batch, when that is answered", "batch", 2 * time.Minute, false, [2]time.Duration{61 * time.Minute, 3 * time.Minute}, true},
+	} {
+		before := w.revision
+		if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, migration.Refused{Principal: role(c.name), EventID: fmt.Sprint("e-", i), At: now.Add(c.at), By: migration.LockKey, Read: c.read}); err != nil {
+			t.Fatalf("%s: %v", c.sentence, err)
+		}
+		for i, r := range w.job(t).Readers {
+			if want := c.noted[i]; want == 0 && !r.RefusedAt.IsZero() || want != 0 && !r.RefusedAt.Equal(now.Add(want)) {
+				t.Errorf("%s: %s was refused at %s", c.sentence, r.Principal, r.RefusedAt)
+			}
+		}
+		if writes := w.revision != before; writes != c.writes {
+			t.Errorf("%s: stored %t", c.sentence, writes)
+		}
+	}
+}
