@@ -41,6 +41,7 @@ type judge struct {
 	by       []string        // the package whose test failed
 	data     []byte          // the sum over all testdata
 	used     map[string]bool // the notebooks of this run
+	all      time.Duration   // that the tests of a package take, as far as they reach anything
 	long     time.Duration   // a test that takes more is tried row by row, where it has rows
 	log      io.Writer
 }
@@ -91,7 +92,7 @@ func (j *judge) build(ctx context.Context, overlay, path string) (*binary, error
 	return b, err
 }
 
-// patience is the processor time that a test may take without a mutant, and all of a package with one.
+// patience is the processor time that a test may take without a mutant.
 const patience = 5 * time.Minute
 
 // watch runs each test on its own, without a mutant, to learn which operators it reaches and how long it takes.
@@ -200,6 +201,16 @@ func (j *judge) try(ctx context.Context, overlay, path string) error {
 			return err
 		}
 	}
+	took := map[string]time.Duration{}
+	for _, tests := range b.reaching {
+		for _, t := range tests {
+			took[t.Name] = t.Took
+		}
+	}
+	j.all = 0
+	for _, t := range took {
+		j.all += t
+	}
 	for i, m := range j.mutants {
 		if i%100 == 99 {
 			fmt.Fprintf(j.log, "%s: %d of %d after %s\n", path, i, len(j.mutants), time.Since(start).Round(time.Second))
@@ -253,7 +264,7 @@ func (j *judge) tryFixed(ctx context.Context, p *source, path string) error {
 		}
 		v, known := notes.verdicts[0]
 		if !known {
-			v = runTests(ctx, b, nil, patience).verdict
+			v = runTests(ctx, b, nil, time.Minute+3*j.all).verdict
 			if err := ctx.Err(); err != nil {
 				return err
 			}

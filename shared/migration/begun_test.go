@@ -58,10 +58,15 @@ func TestWhatAnotherPlanTakesOver(t *testing.T) {
 		phase migration.Phase
 		back  bool // its first state is kept
 	}{
-		"nothing was begun":                        {inPhase(migration.Planned), "second", "second", migration.Planned, false},
-		"the key was begun to be set":              {pending(migration.DoRekey), "second", "plan", migration.Planned, true},
-		"going back was begun":                     {pending("rollback"), "second", "plan", migration.Planned, true},
-		"its readers are observed":                 {inPhase(migration.Observing), "second", "plan", migration.Observing, true},
+		"nothing was begun":           {inPhase(migration.Planned), "second", "second", migration.Planned, false},
+		"the key was begun to be set": {pending(migration.DoRekey), "second", "plan", migration.Planned, true},
+		"going back was begun":        {pending("rollback"), "second", "plan", migration.Planned, true},
+		"its readers are observed":    {inPhase(migration.Observing), "second", "plan", migration.Observing, true},
+		"it is sealed under that key": {inPhase(migration.Sealed), "second", "plan", migration.Sealed, true},
+		"it is sealed under another key": {func(j *migration.Job) {
+			inPhase(migration.Sealed)(j)
+			j.Target = cmk("old", region).ARN
+		}, "second", "second", migration.Planned, false},
 		"it is blocked":                            {inPhase(migration.Blocked), "second", "second", migration.Planned, true},
 		"it is blocked, and the same is applied":   {inPhase(migration.Blocked), "plan", "plan", migration.Planned, true},
 		"it was set back":                          {inPhase(migration.RolledBack), "second", "second", migration.Planned, false},

@@ -160,7 +160,9 @@ func TestGoingBackThatFailedIsTriedAgain(t *testing.T) {
 		t.Fatal("it was to fail")
 	}
 	for range 3 {
-		w.visits(t, 25*time.Hour, 1, migration.Failed)
+		if j := w.visits(t, 25*time.Hour, 1, migration.Failed); j.Stopped == nil || j.Stopped.In != migration.Observing || j.Gone || !j.WentWrong() {
+			t.Errorf("it goes on %+v, gone %t, went wrong %t", j.Stopped, j.Gone, j.WentWrong())
+		}
 	}
 	if n := w.kinds(guard.NoticeFailed); n != 1 {
 		t.Errorf("notified %d times", n)

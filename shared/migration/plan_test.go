@@ -154,6 +154,11 @@ func TestWhatIsOutOfScopeSaysWhy(t *testing.T) {
 		"a replica":        {change: func(s *guard.Secret) { s.PrimaryRegion = other }, want: "a copy of the secret in eu-west-1"},
 		"sealed": {change: func(s *guard.Secret) { s.Key = cmk("new", region); s.Versions[0].Keys = []guard.Key{s.Key} },
 			want: "sealed already"},
+		"sealed, and a copy of it is not known to be": {change: func(s *guard.Secret) {
+			s.Key = cmk("new", region)
+			s.Versions[0].Keys = []guard.Key{s.Key}
+			s.Replicas = []guard.Replica{{Region: other, Key: cmk("far", other), Status: "InSync"}}
+		}, want: "sealed already in eu-central-1; a copy elsewhere is not known to be"},
 		"waived": {facts: func(f *migration.Facts) {
 			f.Waivers = []guard.Waiver{{Control: guard.SecretDefaultKey, Resource: arn("db"), By: "ciso", Reason: "vendor", Expires: now.Add(time.Hour)}}
 		}, want: "waived by ciso until 2026-11-21: vendor"},
@@ -168,7 +173,7 @@ func TestWhatIsOutOfScopeSaysWhy(t *testing.T) {
 				tt.facts(&f)
 			}
 			p := planOf(t, f)
-			if len(p.Items) != 0 || len(p.Outside) != 1 || !strings.Contains(p.Outside[0].Reason, tt.want) {
+			if len(p.Items) != 0 || len(p.Outside) != 1 || !strings.Contains(p.Outside[0].Reason, tt.want) || strings.Contains(p.Outside[0].Reason, "a copy elsewhere") != strings.Contains(tt.want, "a copy elsewhere") {
 				t.Errorf("items %v, outside %+v", p.Items, p.Outside)
 			}
 		})
@@ -437,5 +442,27 @@ func TestAUserOfTwoSecretsIsCountedByTheWorse(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"seen 1 keep, 1 cannot", "workload 1 lose"}, got); diff != "" {
 		t.Errorf("users (-want +got):\n%s", diff)
+	}
+}
+
+// Before anything is done it is said which versions a re-key leaves, and who reads each of them by its label.
+func TestWhatAReKeyLeavesIsSaidWithWhoReadsIt(t *testing.T) {
+	s := org(principal("app", may(true)), principal("batch", may(true)), principal("other", may(true)))
+	facts := facts(s)
+	versions := &s.Secrets[0].Facts.Versions
+	*versions = append(*versions, guard.Version{ID: "v0", Stages: []string{"last-year"}, Keys: []guard.Key{managed()}}, guard.Version{ID: "v2", Stages: []string{"spare"}, Keys: []guard.Key{managed()}})
+	facts.Access = inventory.Prepare(s)
+	for _, name := range []string{"app", "batch", "other"} {
+		by := seen(name)
+		by.Version = map[string]string{"app": "last-year", "batch": "last-year", "other": ""}[name]
+		facts.Seen = append(facts.Seen, by)
+	}
+	var got []string
+	for _, text := range planOf(t, facts).Items[0].Later {
+		_, by, read := strings.Cut(text, "; read by ")
+		got = append(got, strings.Fields(strings.TrimPrefix(text, "the version under "))[0]+map[bool]string{true: " " + by}[read])
+	}
+	if diff := cmp.Diff([]string{"last-year " + role("app") + ", " + role("batch"), "spare"}, got); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }
