@@ -67,6 +67,9 @@ func TestWhatKMSRefusedWithoutAReadIsAskedAboutAfterAnHour(t *testing.T) {
 			if left := w.job(t).Refusals; len(left) != 0 || w.lost() != c.notices || w.secret.KeyID == "" {
 				t.Errorf("after it: %+v, notified %d times, want %d, key %q", left, w.lost(), c.notices, w.secret.KeyID)
 			}
+			if says := w.reasons(); strings.Contains(says, "it reads with the previous one and breaks at the next version") != (c.lock == migration.LockSession) {
+				t.Errorf("people read %q", says)
+			}
 		})
 	}
 }
@@ -86,7 +89,7 @@ func TestASessionThatItsOwnPolicyRestrictsMovesNothingBack(t *testing.T) {
 	if w.secret.KeyID == "" || w.lost() != 1 {
 		t.Fatalf("key %q, notified %d times", w.secret.KeyID, w.lost())
 	}
-	if says := w.notices[len(w.notices)-1].Describe(); !strings.Contains(says, role("app")) || !strings.Contains(says, "in one of its sessions") || strings.Contains(says, "add the statement") {
+	if says := w.notices[len(w.notices)-1].Describe(); !strings.Contains(says, role("app")) || !strings.Contains(says, "in one of its sessions") || strings.Contains(says, "breaks at the next version") || strings.Contains(says, "add the statement") {
 		t.Errorf("the owner reads %q", says)
 	}
 	j := w.job(t)
@@ -285,5 +288,51 @@ func TestWhatKMSRefusesAReaderIsNotedWithItsTime(t *testing.T) {
 		if writes := w.revision != before; writes != c.writes {
 			t.Errorf("%s: stored %t", c.sentence, writes)
 		}
+	}
+}
+
+// reasons are why a reader was refused, as people read it.
+func (w *fake) reasons() string {
+	out := ""
+	for _, n := range w.notices {
+		if n.Kind == guard.NoticeReaderLost {
+			out += n.Move.Reason + "\n"
+		}
+	}
+	return out
+}
+
+// A read of what is deleted, or is not under our key any more, is nobody's loss: nothing is changed, and nobody is notified.
+func TestARefusedReadOfWhatNobodyReadsWithOurKeyIsForgotten(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		world func(*testing.T) (*fake, migration.Refused)
+		now   func(*fake)
+	}{
+		"it is deleted":                            {lively, func(w *fake) { w.refusing("Describe", guard.ErrGone) }},
+		"its deletion is scheduled":                {lively, func(w *fake) { w.secret.DeletedAt = w.now }},
+		"it was blocked, and somebody set it back": {func(t *testing.T) (*fake, migration.Refused) { return stopped(t, migration.Failed) }, func(w *fake) { w.setKey("") }},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w, r := c.world(t)
+			r.At = w.now
+			changes := len(w.changes)
+			c.now(w)
+			answer, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r)
+			w.trouble = func(string) error { return nil }
+			if err != nil || answer != migration.AnswerNone || len(w.changes) != changes || w.lost() != 0 || len(w.job(t).Refusals) != 0 {
+				t.Errorf("answer %q, changes %v, notified %d times, kept %+v, error %v", answer, w.changes[changes:], w.lost(), w.job(t).Refusals, err)
+			}
+		})
+	}
+}
+
+// Where it cannot be found out for an hour which lock refused a reader, people are told that, and nothing is weakened.
+func TestALockThatCannotBeFoundOutIsSaidAfterAnHour(t *testing.T) {
+	w, r := lively(t)
+	e := w.worker("watchdog")
+	e.Preflight = &unanswered{w}
+	w.now = w.now.Add(time.Hour)
+	if answer, err := e.Refused(t.Context(), w.secret.ARN, r); err != nil || answer != migration.AnswerPage || w.secret.KeyID == "" || !strings.Contains(w.reasons(), "what its role may do could not be found out") {
+		t.Errorf("answer %q, key %q, people read %q, error %v", answer, w.secret.KeyID, w.reasons(), err)
 	}
 }
