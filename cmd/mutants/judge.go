@@ -28,7 +28,7 @@ type verdict int
 
 const (
 	notReached verdict = iota // no test runs the operator
-	lived                     // every test that runs it passes
+	lived                     // every test that runs it passes, of those that there is time for
 	hung                      // a test ran on, and was stopped; it counts as lived
 	killed                    // a test failed
 )
@@ -293,12 +293,16 @@ func (j *judge) count(v verdict) int {
 	return n
 }
 
+// enough is the processor time for which a mutant is tried on a package's tests, the quick first. Whatever is left out can only
+// make the result worse.
+const enough = 10 * time.Second
+
 // inTurn runs the quick tests in one process, then the slow ones, until one fails. Rows share a process with rows of
 // their table.
 func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
 	tests = slices.SortedFunc(slices.Values(tests), func(a, b testTime) int { return cmp.Compare(a.Took, b.Took) })
-	worst := lived
-	for len(tests) > 0 {
+	worst, spent := lived, time.Duration(0)
+	for len(tests) > 0 && spent < enough {
 		var names []string
 		var took time.Duration
 		var left []testTime
@@ -309,7 +313,7 @@ func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
 			}
 			names, took = append(names, t.Name), took+t.Took
 		}
-		tests = left
+		tests, spent = left, spent+took
 		worst = max(worst, runTests(ctx, b, names, 2*time.Second+3*took).verdict)
 		if worst == killed {
 			break

@@ -379,3 +379,27 @@ func TestWhatCountsAsMoved(t *testing.T) {
 		}
 	}
 }
+
+// Who asks for a move, and why, is written down a single time for each person and reason.
+func TestWhoAsksForAMoveIsWrittenDownWithTheReason(t *testing.T) {
+	w := begun(t, inPhase(migration.Observing))
+	for _, c := range []struct {
+		by, why string
+		turns   int
+	}{{"anna", "", 0}, {"anna", "audit", 1}, {"anna", "audit", 1}, {"bert", "audit", 2}, {"bert", "ticket", 3}, {"bert", "", 3}} {
+		e := w.worker("w1")
+		e.By, e.Why = c.by, c.why
+		if _, err := e.Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
+			t.Fatal(err)
+		}
+		j, turns := w.job(t), 0
+		for _, turn := range j.History {
+			if strings.HasPrefix(turn.Reason, "asked for: ") {
+				turns++
+			}
+		}
+		if turns != c.turns || c.why != "" && (j.Asked == nil || j.Asked.By != c.by || j.Asked.Why != c.why) {
+			t.Errorf("%s asks because of %q: %d times in its history, asked for %+v", c.by, c.why, turns, j.Asked)
+		}
+	}
+}

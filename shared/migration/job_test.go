@@ -266,3 +266,27 @@ func TestThatAnotherWorkerIsAtASecretPassesLikeAConflict(t *testing.T) {
 		t.Error("it is not tried again, or taken for something that lasts")
 	}
 }
+
+// A go-ahead shortens what waits for readers, and nothing later; a way back is one when its moment and the lock are recorded.
+func TestWhatWaitsForAGoAheadAndWhatIsAWayBack(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		job   migration.Job
+		waits bool
+	}{
+		"its readers are observed":     {migration.Job{Phase: migration.Observing}, true},
+		"it is sealing":                {migration.Job{Phase: migration.Sealing}, true},
+		"a first new version is there": {migration.Job{Phase: migration.Sealing, FirstNewAt: now}, false},
+		"it is planned":                {migration.Job{Phase: migration.Planned}, false},
+	} {
+		if got := c.job.Waits(); got != c.waits {
+			t.Errorf("%s: waits %t", sentence, got)
+		}
+	}
+	for before, want := range map[*migration.Before]bool{
+		nil: false, {}: false, {At: now}: false, {State: guard.StateDefault}: false, {At: now, State: guard.StateDefault}: true,
+	} {
+		if got := before.Recorded(); got != want {
+			t.Errorf("%+v: recorded %t", before, got)
+		}
+	}
+}

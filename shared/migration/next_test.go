@@ -34,6 +34,7 @@ func TestNext(t *testing.T) {
 	unlisted.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}}}
 	unread := dual
 	unread.Versions, unread.VersionsUnread = nil, true
+	third := secret("db", cmk("theirs", region))
 	set := migration.Defaults()
 	proveBy := func(in time.Duration) func(*migration.Job) {
 		return func(j *migration.Job) { j.ProveBy = now.Add(in) }
@@ -160,6 +161,20 @@ func TestNext(t *testing.T) {
 		"back for a reader: deleted since":                           {phase: migration.RolledBack, job: again, secret: secret("db", managed()), seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoNothing},
 		"back for a reader: its deletion is scheduled":               {phase: migration.RolledBack, job: again, secret: func() guard.Secret { s := secret("db", managed()); s.DeletedAt = now; return s }(), want: migration.DoNothing},
 		"back for a reader: somebody set the key again":              {phase: migration.RolledBack, job: again, secret: dual, want: migration.DoNothing},
+		"halted: no key is set":                                      {phase: migration.Planned, secret: secret("db", managed()), seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: nothing is rotated":                                 {phase: migration.Sealing, job: func(j *migration.Job) { j.Seal = migration.SealRotate }, secret: dual, seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: no owner is asked":                                  {phase: migration.Sealing, secret: dual, seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: no copy gets a key":                                 {phase: migration.Sealing, job: copies, secret: with(sealed, there), seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: no copy is taken away":                              {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Refused = now }, secret: with(sealed, there), seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: a copy that is away comes":                          {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, seen: halted, want: migration.DoAddReplica, to: migration.Sealing},
+		"a third key: overtaken":                                     {phase: migration.Sealing, job: firstManaged, secret: third, want: migration.DoMove, to: migration.Overtaken},
+		"a third key: deleted":                                       {phase: migration.Sealing, job: firstManaged, secret: third, seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoMove, to: migration.Failed},
+		"a third key: its deletion is scheduled":                     {phase: migration.Sealing, job: firstManaged, secret: func() guard.Secret { s := third; s.DeletedAt = now; return s }(), want: migration.DoMove, to: migration.Blocked, reason: "deletion"},
+		"a third key: a copy that is away comes":                     {phase: migration.Sealing, job: func(j *migration.Job) { firstManaged(j); j.Copies[0].Removed = now }, secret: third, want: migration.DoAddReplica, to: migration.Sealing},
+		"a third key: a copy that is there stays":                    {phase: migration.Sealing, job: func(j *migration.Job) { firstManaged(j); j.Copies[0].Removed = now }, secret: with(third, there), want: migration.DoMove, to: migration.Overtaken},
+		"a third key: a copy that came is done":                      {phase: migration.Sealing, job: func(j *migration.Job) { firstManaged(j); j.Copies[0].Removed, j.Copies[0].Done = now, now }, secret: third, want: migration.DoMove, to: migration.Overtaken},
+		"stopped between: somebody moved it back":                    {phase: migration.Blocked, job: func(j *migration.Job) { j.Stopped = &migration.Stopped{In: migration.Observing, Since: now} }, secret: secret("db", managed()), want: migration.DoNothing},
+		"stopped between: its readers are asked for":                 {phase: migration.Blocked, job: func(j *migration.Job) { j.Stopped = &migration.Stopped{In: migration.Observing, Since: now} }, secret: dual, want: migration.DoCheck},
 		"rolled back: nothing":                                       {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -192,6 +207,17 @@ func keyRefused(j *migration.Job) { j.Readers[0].RefusedAt = now }
 func again(j *migration.Job) {
 	j.Before = &migration.Before{At: now.Add(-72 * time.Hour), KeyID: managed().ARN, State: guard.StateDefault}
 	j.Again = &migration.Again{For: role("app"), After: now.Add(-time.Minute)}
+}
+
+func halted(s *migration.Seen) {
+	checked()(s)
+	s.Halted = "wave dev is halted"
+}
+
+// firstManaged has a copy, and was under the AWS managed key.
+func firstManaged(j *migration.Job) {
+	copies(j)
+	j.Before = &migration.Before{At: now, State: guard.StateDefault}
 }
 
 func ofHub(j *migration.Job) { j.Plan = "" }

@@ -202,6 +202,11 @@ func TestWhatWentBackByItselfMovesAgainWhenItsReaderMayReadAndNotForEver(t *test
 	if j.Phase != migration.RolledBack || !j.NeedsVisit() || !strings.Contains(j.Reason, "it moves again when every reader would keep access") {
 		t.Fatalf("%s (%s)", j.Phase, j.Reason)
 	}
+	for _, n := range w.notices {
+		if n.Kind == guard.NoticeRolledBack && !n.Move.Again {
+			t.Errorf("its owner is not told that it moves again: %+v", n.Move)
+		}
+	}
 	w.lose = true
 	for range 3 {
 		w.now = w.now.Add(25 * time.Hour)

@@ -341,4 +341,13 @@ func TestASecretIsFoundByWhatNamesIt(t *testing.T) {
 			t.Errorf("%s: %q, want %q; error %v", sentence, found, c.want, err)
 		}
 	}
+	saved := s.save(t, job(migration.Sealed))
+	s.noList = errDied
+	if found, err := e.Find(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: saved.Secret}); found != saved.Secret || err != nil {
+		t.Errorf("whose ARN is whole is found without a list: %q, error %v", found, err)
+	}
+	s.noLoad = errDied
+	if _, err := e.Find(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: saved.Secret}); !errors.Is(err, errDied) {
+		t.Errorf("where its job cannot be read: %v", err)
+	}
 }
