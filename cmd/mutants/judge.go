@@ -313,8 +313,9 @@ func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
 			}
 			names, took = append(names, t.Name), took+t.Took
 		}
-		tests, spent = left, spent+took
-		worst = max(worst, runTests(ctx, b, names, 2*time.Second+3*took).verdict)
+		tests = left
+		r := runTests(ctx, b, names, 2*time.Second+3*took)
+		worst, spent = max(worst, r.verdict), spent+r.used
 		if worst == killed {
 			break
 		}

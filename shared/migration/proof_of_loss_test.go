@@ -107,6 +107,9 @@ type slowly struct {
 
 func (s slowly) Check(ctx context.Context, of guard.Secret, key string, accepted []string) (migration.Assessment, error) {
 	s.checked()
+	if ctx.Err() != nil {
+		return migration.Assessment{}, ctx.Err()
+	}
 	return s.fake.Check(ctx, of, key, accepted)
 }
 
@@ -118,8 +121,14 @@ func TestAReaderGetsItsAccessBackBeforeAnybodyExplainsWhyItLostIt(t *testing.T) 
 			t.Error("CloudTrail is read while the reader cannot read")
 		}
 	}}
+	w.lacks = []migration.Reader{{Principal: role("app"), Verdict: migration.Loses, Fix: &migration.Fix{Kind: migration.FixIdentity, Principal: role("app"), Identity: []byte("{}")}}}
 	if answer, err := e.Refused(t.Context(), w.secret.ARN, r); err != nil || answer != migration.AnswerRollback || asked != 1 {
 		t.Errorf("answer %q, asked %d times, error %v", answer, asked, err)
+	}
+	for _, n := range w.notices {
+		if n.Kind == guard.NoticeReaderLost && len(n.Move.Remedies) != 1 {
+			t.Errorf("what it lacks is not said: %+v", n.Move)
+		}
 	}
 }
 

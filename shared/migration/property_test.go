@@ -26,10 +26,11 @@ type fake struct {
 	t         *rapid.T
 	now       time.Time
 	secret    guard.Secret
-	home      string         // the key it had, as UpdateSecret takes it: what the owner's code sets again
-	silent    bool           // UpdateSecret answers success and re-encrypts nothing
-	fixed     bool           // UpdateSecret refuses to change a replica's key in its Region
-	lose      bool           // the readers' rights are gone
+	home      string // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	silent    bool   // UpdateSecret answers success and re-encrypts nothing
+	fixed     bool   // UpdateSecret refuses to change a replica's key in its Region
+	lose      bool   // the readers' rights are gone
+	lacks     []migration.Reader
 	lock      migration.Lock // that keeps a reader out now
 	stored    []byte
 	revision  int64
@@ -245,7 +246,7 @@ func (w *fake) Take(_ context.Context, name string, most int, _ time.Time) (bool
 func (w *fake) Taken(_ context.Context, name string) (int, error) { return w.counts[name], nil }
 
 func (w *fake) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
-	a := migration.Assessment{}
+	a := migration.Assessment{Readers: w.lacks}
 	if w.lose {
 		a.Problems = []string{role("app") + " would lose access"}
 	}
