@@ -67,8 +67,12 @@ func TestWhatAnotherPlanTakesOver(t *testing.T) {
 			inPhase(migration.Sealed)(j)
 			j.Target = cmk("old", region).ARN
 		}, "second", "second", migration.Planned, false},
-		"it is blocked":                            {inPhase(migration.Blocked), "second", "second", migration.Planned, true},
-		"it is blocked, and the same is applied":   {inPhase(migration.Blocked), "plan", "plan", migration.Planned, true},
+		"it is blocked":                          {inPhase(migration.Blocked), "second", "second", migration.Planned, true},
+		"it is blocked, and the same is applied": {inPhase(migration.Blocked), "plan", "plan", migration.Planned, true},
+		"it is blocked, and planned for another key": {func(j *migration.Job) {
+			inPhase(migration.Blocked)(j)
+			j.Target = cmk("old", region).ARN
+		}, "second", "second", migration.Planned, true},
 		"it was set back":                          {inPhase(migration.RolledBack), "second", "second", migration.Planned, false},
 		"it was set back, and the same is applied": {inPhase(migration.RolledBack), "plan", "plan", migration.RolledBack, true},
 	} {

@@ -221,6 +221,19 @@ func TestADeletedSecretHaltsNoWave(t *testing.T) {
 	}
 }
 
+// What was deleted while it went back does not go on.
+func TestASecretThatIsDeletedWhileItGoesBackRests(t *testing.T) {
+	w, _ := lively(t)
+	w.refusing("UpdateSecret", guard.ErrThrottled)
+	if _, err := w.worker("anna").Rollback(t.Context(), w.secret.ARN, "the app broke"); err == nil {
+		t.Fatal("it was to fail")
+	}
+	w.refusing("Describe", guard.ErrGone)
+	if j := w.visits(t, time.Hour, 1, migration.Failed); j.Stopped != nil || !j.Gone || j.NeedsVisit() {
+		t.Errorf("%s (%s), goes on %+v", j.Phase, j.Reason, j.Stopped)
+	}
+}
+
 // Who says that a wave goes on is kept with each secret that went wrong; what goes wrong later counts.
 func TestAWaveThatWasExcusedHaltsAgainForWhatComesLater(t *testing.T) {
 	w, r := lively(t)

@@ -102,9 +102,12 @@ func TestCommandsOfGoingBack(t *testing.T) {
 		"a copy that was not there before":        {was, nil, gone(fourth, other), old, nil, []string{add("Region=" + other)}},
 		"a copy that we did not touch":            {was, nil, append([]migration.ReplicaTo{{Region: third}}, gone(other)...), old, is("ours", third), []string{add("Region=" + other)}},
 		"a copy whose key we set where it is":     {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, is("ours", third), []string{awscli.OnSecret("update-secret", arns.Of(arn("db")).In(third).String(), "--kms-key-id", "alias/x")}},
-		"such a copy that is as it was":           {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, is("alias/x", third), nil},
-		"such a copy that its owner took away":    {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, nil, nil},
-		"the first of two copies that are there":  {was, nil, gone(other), old, append(is("ours", other), is("x", third)...), []string{remove(other), add("Region=" + other)}},
+		"two copies whose keys we set where they are": {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}, {Region: "ap-south-1", Moved: now}}, old, is("ours", third, "ap-south-1"), []string{
+			awscli.OnSecret("update-secret", arns.Of(arn("db")).In(third).String(), "--kms-key-id", "alias/x"),
+			awscli.OnSecret("update-secret", arns.Of(arn("db")).In("ap-south-1").String(), "--kms-key-id", "k")}},
+		"such a copy that is as it was":          {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, is("alias/x", third), nil},
+		"such a copy that its owner took away":   {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, nil, nil},
+		"the first of two copies that are there": {was, nil, gone(other), old, append(is("ours", other), is("x", third)...), []string{remove(other), add("Region=" + other)}},
 	} {
 		s := secret("db", c.under)
 		s.Replicas = c.replicas

@@ -147,6 +147,17 @@ func TestNext(t *testing.T) {
 			return s
 		}(), seen: checked(), want: migration.DoRekeyReplica, to: migration.Sealing, reason: "us-east-1"},
 		"sealing: of a copy that got its key nobody knows":           {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoWait, reason: "in eu-west-1 could not be read"},
+		"sealing: a copy that the job leaves alone holds nothing up": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: with(sealed, moving("AWSPREVIOUS")), want: migration.DoMove, to: migration.Sealed},
+		"sealing: nor one that was not moved, beside one that was": {phase: migration.Sealing, job: func(j *migration.Job) {
+			rekeyedThere(j)
+			j.Copies[0].Region = "us-east-1"
+		}, secret: func() guard.Secret {
+			s := with(sealed, moving("AWSPREVIOUS"))
+			s.Replicas = append(s.Replicas, copied(sealed.Versions, cmk("far", other).ARN))
+			s.Replicas[1].Region = "us-east-1"
+			return s
+		}(), want: migration.DoMove, to: migration.Sealed},
+		"sealing: under a key that could not be looked at":           {phase: migration.Sealing, secret: secret("db", guard.Key{ARN: key.ARN}), seen: checked(), want: migration.DoWait, reason: "its versions could not be read"},
 		"sealing: a copy that got its key is sealed":                 {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, copied(sealed.Versions, cmk("far", other).ARN)), want: migration.DoMove, to: migration.Sealed},
 		"sealing: a copy that is away comes":                         {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
 		"sealing: a copy that its owner took away stays away":        {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},

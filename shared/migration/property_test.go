@@ -30,7 +30,7 @@ type fake struct {
 	silent    bool   // UpdateSecret answers success and re-encrypts nothing
 	fixed     bool   // UpdateSecret refuses to change a replica's key in its Region
 	lose      bool   // the readers' rights are gone
-	lacks     []migration.Reader
+	lacks     []migration.Reader // what the new key means for them
 	lock      migration.Lock // that keeps a reader out now
 	stored    []byte
 	revision  int64
