@@ -26,12 +26,12 @@ type fake struct {
 	t         *rapid.T
 	now       time.Time
 	secret    guard.Secret
-	home      string // the key it had, as UpdateSecret takes it: what the owner's code sets again
-	silent    bool   // UpdateSecret answers success and re-encrypts nothing
-	fixed     bool   // UpdateSecret refuses to change a replica's key in its Region
-	lose      bool   // the readers' rights are gone
+	home      string             // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	silent    bool               // UpdateSecret answers success and re-encrypts nothing
+	fixed     bool               // UpdateSecret refuses to change a replica's key in its Region
+	lose      bool               // the readers' rights are gone
 	lacks     []migration.Reader // what the new key means for them
-	lock      migration.Lock // that keeps a reader out now
+	lock      migration.Lock     // that keeps a reader out now
 	stored    []byte
 	revision  int64
 	journal   map[string]bool // entries by action
