@@ -3,7 +3,6 @@ package keyreview
 import (
 	"fmt"
 	"slices"
-	"strconv"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -38,16 +37,16 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		default:
 			continue
 		}
-		who, whom := r.users(k)
+		named, whom := r.users(k)
 		decide := "who is to use it"
-		if len(who) > 0 {
+		if len(named) > 0 {
 			found.Fix = "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too"
-			found.After, found.Diff = r.handBack(k, d, i, s, who)
+			found.After, found.Diff = r.handBack(k, d, i, s, named)
 			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
 		}
 		if decide != "" { // whom IAM lets use it still does, and nobody else
 			found.Fix = "let the account's IAM policies give use through Secrets Manager only; name in the key policy who uses it, once that is known: " + whom
-			found.After, found.Diff = r.handBack(k, d, i, s, []policy.Statement{{Principal: s.Principal}})
+			found.After, found.Diff = r.handBack(k, d, i, s, nil)
 			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
 		}
 		if decide != "" {
@@ -73,8 +72,11 @@ func (r *review) delegates(k *inventory.Key, d *policy.Document, s policy.Statem
 	return policy.ImplicitlyDenied
 }
 
-// handBack keeps managing with the account, and gives use to those who need it: nothing that the statement did not give.
-func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who []policy.Statement) (after, difference string) {
+// handBack keeps managing with the account, and leaves it use through Secrets Manager, to those who are named: nothing that the statement did
+// not give. The account is the principal still, so that the IAM policies of those who are named have to allow what they do: a key policy that
+// names a principal gives it each action by itself, for ever and whatever its IAM policies ask for.
+// Source: KMS Developer Guide, "Default key policy", "Allows access to the AWS account and enables IAM policies"; IAM User Guide, "aws:PrincipalArn".
+func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, named []string) (after, difference string) {
 	if len(r.std.Administration) == 0 {
 		return "", ""
 	}
@@ -84,25 +86,20 @@ func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s pol
 	if len(manage.Actions) > 0 {
 		by = append(by, manage)
 	}
-	for i, use := range who {
-		use.SID, use.Effect, use.Resources, use.NotResources = "UseThroughSecretsManager", policy.Allow, s.Resources, s.NotResources
-		if i > 0 {
-			use.SID += strconv.Itoa(i + 1)
-		}
-		use.Actions = covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey"))
-		use.Conditions = slices.Concat(s.Conditions, use.Conditions)
-		by = append(by, bound([]policy.Statement{use}, k)...)
+	use := bare(s)
+	use.SID, use.Actions, use.NotActions = "UseThroughSecretsManager", covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey")), nil
+	if len(named) > 0 {
+		use.Conditions = slices.Concat(s.Conditions, []policy.Condition{{Operator: "ArnLike", Key: "aws:PrincipalArn", Values: named}})
 	}
-	return change(d, index, by...)
+	return change(d, index, append(by, bound([]policy.Statement{use}, k)...)...)
 }
 
 // mostNamed is how many readers a key policy names before it is better to ask for the account and Secrets Manager.
 const mostNamed = 20
 
-// users are the principals that open secrets under the key today, by name where all are known and few, so that the
-// fix takes nothing from them: a statement for those that a key policy names, and one for the roles of permission sets,
-// whose names change. None where they are not.
-func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
+// users are the principals that open secrets under the key today, as a key policy should name them, where all are known and few, so that
+// the fix takes nothing from them. None where they are not.
+func (r *review) users(k *inventory.Key) (named []string, whom string) {
 	const all = "whoever may read its secrets"
 	secrets := r.under[k.Facts.ARN]
 	if why := r.hidden(k); why != "" {
@@ -129,32 +126,22 @@ func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
 	if len(names) == 0 || len(names) > mostNamed {
 		return nil, all
 	}
-	slices.Sort(names)
-	who := "the one principal that reads its secrets"
+	whom = "the one principal that reads its secrets"
 	if len(names) > 1 {
-		who = fmt.Sprintf("the %d principals that read its secrets", len(names))
+		whom = fmt.Sprintf("the %d principals that read its secrets", len(names))
 	}
-	return naming(names), who
+	return naming(names), whom
 }
 
-// naming are statements for principals as a key policy should name them.
-func naming(names []string) []policy.Statement {
-	var plain, patterns []string
-	for _, name := range names {
-		p, err := policy.ParsePrincipal(name)
-		if err != nil || p.PermissionSet() == "" {
-			plain = append(plain, name)
-		} else if pattern := p.PermissionSetRoles(); !slices.Contains(patterns, pattern) {
-			patterns = append(patterns, pattern)
+// naming are the names of principals, and patterns of those of the roles of permission sets, whose names change.
+func naming(principals []string) []string {
+	var out []string
+	for _, name := range principals {
+		if p, err := policy.ParsePrincipal(name); err == nil && p.PermissionSet() != "" {
+			name = p.PermissionSetRoles()
 		}
+		out = append(out, name)
 	}
-	var out []policy.Statement
-	if len(plain) > 0 {
-		out = append(out, policy.Statement{Principal: &policy.PrincipalSet{AWS: plain}})
-	}
-	if len(patterns) > 0 {
-		out = append(out, policy.Statement{Principal: &policy.PrincipalSet{AWS: []string{"*"}},
-			Conditions: []policy.Condition{{Operator: "ArnLike", Key: "aws:PrincipalArn", Values: patterns}}})
-	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }

@@ -320,8 +320,8 @@ func TestAProposalNamesAPermissionSetByItsPattern(t *testing.T) {
 	person.ARN = people
 	s.Principals = append(s.Principals, person)
 	found := keyreview.Review(inventory.Prepare(s), standard(), now)
-	if len(found) != 1 || !strings.Contains(found[0].After, `"aws:PrincipalArn":"arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Data_????????????????"`) ||
-		strings.Contains(found[0].After, "0123456789abcdef") || !strings.Contains(found[0].After, `"AWS":"arn:aws:iam::111122223333:role/app"`) {
+	if len(found) != 1 || !strings.Contains(found[0].After, `"aws:PrincipalArn":["arn:aws:iam::111122223333:role/app","arn:aws:iam::111122223333:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_Data_????????????????"]`) ||
+		strings.Contains(found[0].After, "0123456789abcdef") {
 		t.Fatalf("%+v", found)
 	}
 	s.Keys[0].Policy = found[0].After
