@@ -49,7 +49,7 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 	} {
 		std := standard()
 		if err := trail.Read(strings.NewReader(tt.trail), "in", func(r trail.Record) error {
-			std.Seen = append(std.Seen, keyreview.UsesOf(r.Change)...)
+			std.Seen = append(std.Seen, keyreview.UsesOf(r)...)
 			return r.Err
 		}); err != nil {
 			t.Errorf("%s: %v", sentence, err)

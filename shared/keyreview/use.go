@@ -1,6 +1,7 @@
 package keyreview
 
 import (
+	"bytes"
 	"cmp"
 	"slices"
 	"strings"
@@ -32,23 +33,23 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
-// source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
-// others are none.
-func UsesOf(c trail.Change) []Use {
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, to Secrets Manager by which it
+// uses a key, or to another service that names one. ReEncrypt is one of its source and one of its destination. Where the record does not say
+// whether a service called for the principal, it is one of each way. All others are none.
+func UsesOf(r trail.Record) []Use {
+	c := r.Change
 	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
-	region := cmp.Or(c.Region, "*")
 	switch {
 	case c.ErrorCode != "":
 		return nil
 	case c.EventSource == "secretsmanager.amazonaws.com":
-		u.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
-		return bySecret(c, u)
+		return bySecretsManager(c, u)
 	case c.EventSource != "kms.amazonaws.com":
-		return nil
+		return byAnotherService(r, u)
 	}
+	region := cmp.Or(c.Region, "*")
 	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
-		u.Via = arn.PartitionOf(region).Regional(service, region)
+		u.Via = via(service, region)
 	}
 	if c.EventName == "CreateAlias" || c.EventName == "UpdateAlias" {
 		u.Alias = c.Alias
@@ -66,7 +67,7 @@ func UsesOf(c trail.Change) []Use {
 		either := u
 		either.Maybe = true
 		uses = append(uses, either)
-		either.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
+		either.Via = via("secretsmanager", region)
 		uses = append(uses, either)
 	}
 	switch {
@@ -86,23 +87,42 @@ func UsesOf(c trail.Change) []Use {
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
 // trail may be without the events of KMS. RotateSecret and UpdateSecret need not come to that.
-// Source: Secrets Manager User Guide, "Secret encryption and decryption", "Permissions for the KMS key"; CloudTrail User Guide, "Logging management
-// events": events of KMS can be excluded.
-var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing}
+// Source: Secrets Manager User Guide, "Secret encryption and decryption", "Permissions for the KMS key"; API Reference, ReplicateSecretToRegions;
+// CloudTrail User Guide, "Logging management events": events of KMS can be excluded.
+var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing,
+	"ReplicateSecretToRegions": {decrypt}}
 
-var writing = []string{"kms:GenerateDataKey", decrypt}
+// keyCalls are the calls to Secrets Manager that name the key of a secret or, with each Region, of its replica there.
+// Source: Secrets Manager API Reference, CreateSecret, UpdateSecret and ReplicateSecretToRegions, "Required permissions" and KmsKeyId.
+var keyCalls = []string{"CreateSecret", "UpdateSecret", "ReplicateSecretToRegions"}
 
-// bySecret are the uses of a secret's key that a call to Secrets Manager is of, as far as it names secrets.
-func bySecret(c trail.Change, u Use) []Use {
+var (
+	writing     = []string{"kms:GenerateDataKey", decrypt}
+	underNewKey = append(slices.Clone(writing), "kms:Encrypt")
+)
+
+// anySecret is the id of a secret that a record may be about, of an account, and does not name.
+const anySecret = "*"
+
+// via is what kms:ViaService holds of a service in a Region.
+func via(service, region string) string { return arn.PartitionOf(region).Regional(service, region) }
+
+// bySecretsManager are the uses of keys that a call to Secrets Manager is of: of those of secrets that it names, or may be about, and of those
+// that it names itself.
+func bySecretsManager(c trail.Change, u Use) []Use {
 	if c.Actor.Type == "AWSService" {
 		return nil // Secrets Manager itself tells of a rotation
 	}
+	u.Via = via("secretsmanager", cmp.Or(c.Region, "*"))
 	secrets := []guard.SecretRef{c.Secret}
-	if list, _ := c.Request["secretIdList"].([]any); c.EventName == "BatchGetSecretValue" {
-		for _, id := range list {
-			name, _ := id.(string)
-			secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
-		}
+	list, _ := c.Request["secretIdList"].([]any)
+	for _, id := range list {
+		name, _ := id.(string)
+		secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
+	}
+	hidden := c.Lacks("requestParameters")
+	if hidden || c.EventName == "BatchGetSecretValue" && len(list) == 0 { // filters say which, by what the secrets were then
+		secrets = []guard.SecretRef{{Account: c.Account, Region: c.Region, ID: anySecret}}
 	}
 	var uses []Use
 	for _, secret := range secrets {
@@ -112,7 +132,81 @@ func bySecret(c trail.Change, u Use) []Use {
 			}
 		}
 	}
+	if !slices.Contains(keyCalls, c.EventName) {
+		return uses
+	}
+	u.Secret = guard.SecretRef{}
+	add := func(key, region string) {
+		at := c
+		at.Region = region
+		if u.Key = keyARN(key, at); managedAlias(u.Key) {
+			return
+		}
+		u.Via = via("secretsmanager", cmp.Or(region, "*"))
+		for _, u.Action = range underNewKey {
+			uses = append(uses, u)
+		}
+	}
+	if key, _ := c.Request["kmsKeyId"].(string); key != "" || hidden {
+		add(key, c.Region)
+	}
+	replicas, _ := c.Request["addReplicaRegions"].([]any)
+	for _, item := range replicas {
+		replica, _ := item.(map[string]any)
+		key, _ := replica["kmsKeyId"].(string)
+		region, _ := replica["region"].(string)
+		if key != "" {
+			add(key, region)
+		}
+	}
 	return uses
+}
+
+// byAnotherService are the uses of the keys that a call to another service names, for a secret that it makes with the rights of its caller or for
+// what it keeps itself. Whether the service came to use them, and by which right, the record does not say.
+// Source: RDS User Guide and Redshift Management Guide, "Permissions required for Secrets Manager integration".
+func byAnotherService(r trail.Record, u Use) []Use {
+	c := r.Change
+	service, _ := arn.ServiceOf(c.EventSource)
+	mayName := bytes.Contains(r.Raw, []byte("kms")) || bytes.Contains(r.Raw, []byte("Kms")) || bytes.Contains(r.Raw, []byte("KMS")) // most do not
+	if c.Actor.Type == "AWSService" || c.ReadOnly || service == "" || !mayName {
+		return nil
+	}
+	u.Maybe = true
+	var uses []Use
+	for _, key := range keysNamed(r.Details().Request) {
+		if u.Key = keyARN(key, c); managedAlias(u.Key) {
+			continue
+		}
+		region := cmp.Or(c.Region, "*")
+		for _, u.Via = range []string{via("secretsmanager", region), via(service, region)} {
+			for _, u.Action = range append(slices.Clone(writing), grant) {
+				uses = append(uses, u)
+			}
+		}
+	}
+	return uses
+}
+
+// keysNamed are the keys that a request names, in members such as kmsKeyId, masterUserSecretKmsKeyId and kmsArn, each a single time.
+func keysNamed(request any) []string {
+	var out []string
+	switch of := request.(type) {
+	case []any:
+		for _, each := range of {
+			out = append(out, keysNamed(each)...)
+		}
+	case map[string]any:
+		for name, value := range of {
+			if key, is := value.(string); is && key != "" && strings.Contains(strings.ToLower(name), "kms") {
+				out = append(out, key)
+			} else {
+				out = append(out, keysNamed(value)...)
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
 }
 
 // user is who used a key, as far as the record says.
@@ -217,7 +311,7 @@ func named(s guard.Secret, by guard.SecretRef) bool {
 	if arn.Is(by.ID) {
 		return arn.Of(by.ID).Resource == arn.Of(s.ARN).Resource || arn.Of(by.ID).Resource == "secret:"+s.Name
 	}
-	return by.ID == s.Name
+	return by.ID == s.Name || by.ID == anySecret
 }
 
 // alias is the ARN that an alias of a key has, or would have.

@@ -127,8 +127,8 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.Use, error) {
 	var out []keyreview.Use
 	known := map[keyreview.Use]bool{}
-	broken, err := readTrails(ctx, env, trails, func(c trail.Change) {
-		for _, u := range keyreview.UsesOf(c) {
+	broken, err := readTrails(ctx, env, trails, func(r trail.Record) {
+		for _, u := range keyreview.UsesOf(r) {
 			if !known[u] {
 				known[u] = true
 				out = append(out, u)
@@ -145,10 +145,10 @@ func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.U
 }
 
 // readTrails hands over the calls of recorded CloudTrail. broken counts what could not be read, each part of which is said.
-func readTrails(ctx context.Context, env *command.Env, trails []string, event func(trail.Change)) (broken int, err error) {
+func readTrails(ctx context.Context, env *command.Env, trails []string, event func(trail.Record)) (broken int, err error) {
 	reader := &input.Trail{Env: env}
 	reader.Event = func(r trail.Record) error {
-		event(r.Change)
+		event(r)
 		return nil
 	}
 	reader.Broken = func(reason error) error {
