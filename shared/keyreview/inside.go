@@ -206,7 +206,7 @@ var deciding = []struct {
 	says    string
 }{
 	{[]string{putPolicy}, " may change the key policy"},
-	{[]string{"kms:ReplicateKey"}, " may replicate the key under another key policy"},
+	{[]string{replicate}, " may replicate the key under another key policy"},
 	{[]string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"}, " may switch the key off or have it deleted"},
 	{[]string{revoke}, revokes},
 }

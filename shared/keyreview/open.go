@@ -15,9 +15,10 @@ import (
 // statement for everybody that asks for kms:CallerAccount and kms:ViaService lets nobody else in.
 func (r *review) open(k *inventory.Key) {
 	if d := r.document(guard.KeyOpen, k); d != nil {
+		managing := r.managing(k, d)
 		for i, s := range d.Statements {
 			if s.Effect == policy.Allow {
-				r.statement(k, d, i, s)
+				r.statement(k, d, i, s, managing)
 			}
 		}
 		r.unmanageable(k, d)
@@ -54,7 +55,7 @@ func (f *fault) doubt(detail, fix string) {
 	}
 }
 
-func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s policy.Statement) {
+func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s policy.Statement, managing []duty) {
 	if isRoot(s, k.Facts.Account) {
 		return // handing over to IAM is DL.KEY.7
 	}
@@ -62,18 +63,13 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 		return
 	}
 	f := &fault{by: []policy.Statement{bare(s)}}
-	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(k, s, action) })
 	q := r.inquire(k, d, s, f)
 	bound := q.outsiders()
 	if len(q.uses) > 0 && !bound {
 		q.insideDirectly()
 	}
 	q.granting(bound)
-	manages := covers(k, s, putPolicy)
-	if uses && manages {
-		f.add("it lets the same principals manage and use the key", "split it in two")
-		f.by = r.split(k, f.by)
-	} else if q.grants && !onlyForServices(s) {
+	if together := q.duties(index, managing); !together && q.grants && !onlyForServices(s) {
 		f.add("it lets its principals hand the key on by grants", "drop kms:CreateGrant: Secrets Manager needs no grants")
 		f.by = withoutGrants(f.by)
 	}
@@ -179,21 +175,6 @@ func asking(statements []policy.Statement, key string, values ...string) []polic
 		if len(left) > 0 {
 			out[i].Conditions = slices.Concat(kept, []policy.Condition{{Operator: "StringEquals", Key: key, Values: left}})
 		}
-	}
-	return out
-}
-
-// split makes two statements of one that manages and uses, neither of which gives more than it did.
-func (r *review) split(k *inventory.Key, statements []policy.Statement) []policy.Statement {
-	if len(r.std.Administration) == 0 {
-		return statements
-	}
-	var out []policy.Statement
-	for _, s := range statements {
-		manage, use := s, s
-		manage.SID, manage.Actions, manage.NotActions = s.SID+"Manage", covered(k, s, r.std.Administration), nil
-		use.SID, use.Actions, use.NotActions = s.SID+"Use", covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey")), nil
-		out = append(out, manage, use)
 	}
 	return out
 }

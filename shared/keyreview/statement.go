@@ -17,6 +17,7 @@ const (
 	putPolicy = "kms:PutKeyPolicy"
 	grant     = "kms:CreateGrant"
 	revoke    = "kms:RevokeGrant"
+	replicate = "kms:ReplicateKey"
 )
 
 // useActions are the ways to use a key for secrets.
@@ -27,7 +28,7 @@ var openActions = append(slices.Clone(useActions), "kms:ReEncryptFrom", "kms:ReE
 	"kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
 
 // manageActions decide about a key: who may use it, and whether it can be used.
-var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ReplicateKey"}
+var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", replicate}
 
 // grantActions are about grants that are there. Like use, and unlike what decides about a key, KMS takes them from other accounts as well. That
 // a policy allows kms:RetireGrant says nothing: who may retire a grant is in the grant.
