@@ -3,13 +3,19 @@ package keyreview
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// onlyDelegates is DL.KEY.7: a statement leaves it to the account's IAM policies who decrypts, without asking for
+// opening are the actions by which somebody gets at what a symmetric key protects: by itself, by a grant to himself, which may give what its maker
+// has not, and by re-encryption under a key of his own.
+// Source: KMS API Reference, CreateGrant and ReEncrypt, "Required permissions"; KMS Developer Guide, "Controlling access to grants".
+var opening = []string{decrypt, grant, reEncryptFrom}
+
+// onlyDelegates is DL.KEY.7: a statement leaves it to the account's IAM policies who decrypts, or comes to it, without asking for
 // Secrets Manager.
 func (r *review) onlyDelegates(k *inventory.Key) {
 	if !k.Facts.Symmetric() {
@@ -24,28 +30,38 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		return // DL.KEY.3 has said that it cannot be parsed
 	}
 	for i, s := range d.Statements {
-		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) || !covers(k, s, decrypt) {
+		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) {
 			continue
 		}
+		handed := map[policy.Answer][]string{}
+		for _, action := range covered(k, s, opening) {
+			answer := r.delegates(k, d, s, action)
+			handed[answer] = append(handed[answer], action)
+		}
 		found := Finding{Statement: printed(s)}
-		switch r.delegates(k, d, s) {
-		case policy.Allowed:
-			found.Detail = fmt.Sprintf("%s hands kms:Decrypt to every IAM policy of account %s", name(s, i), k.Facts.Account)
-		case policy.Unknown:
+		what := handed[policy.Allowed]
+		switch {
+		case len(what) > 0:
+			found.Detail = fmt.Sprintf("%s hands %s to every IAM policy of account %s", name(s, i), worstOf(what), k.Facts.Account)
+		case len(handed[policy.Unknown]) > 0:
+			what = handed[policy.Unknown]
 			found.Outcome = guard.Unknown
-			found.Detail = fmt.Sprintf("%s may hand kms:Decrypt to every IAM policy of account %s: nothing but a condition on the request itself, or on who they are, keeps them out", name(s, i), k.Facts.Account)
+			found.Detail = fmt.Sprintf("%s may hand %s to every IAM policy of account %s: nothing but a condition on the request itself, or on who they are, keeps them out", name(s, i), worstOf(what), k.Facts.Account)
 		default:
 			continue
 		}
 		named, whom := r.users(k)
 		decide := "who is to use it"
-		if len(named) > 0 {
+		if len(named) > 0 && what[0] == decrypt {
 			found.Fix = "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too"
 			found.After, found.Diff = r.handBack(k, d, i, s, named)
 			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
 		}
 		if decide != "" { // whom IAM lets use it still does, and nobody else
 			found.Fix = "let the account's IAM policies give use through Secrets Manager only; name in the key policy who uses it, once that is known: " + whom
+			if what[0] != decrypt {
+				found.Fix = "drop " + strings.Join(what, " and ") + ", which Secrets Manager has no need of"
+			}
 			found.After, found.Diff = r.handBack(k, d, i, s, nil)
 			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
 		}
@@ -57,16 +73,31 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 	}
 }
 
-// delegates says whether a statement lets whoever of the account has the right by IAM decrypt without Secrets Manager: by itself, or with the
-// tags that conditions ask for, which is not certain.
-func (r *review) delegates(k *inventory.Key, d *policy.Document, s policy.Statement) policy.Answer {
-	somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: decrypt, context: directly()}
+// worstOf is what is said of some of opening: to decrypt says it all.
+func worstOf(actions []string) string {
+	if actions[0] == decrypt {
+		return decrypt
+	}
+	return strings.Join(actions, " and ") + ", which comes to kms:Decrypt,"
+}
+
+// delegates says whether a statement lets whoever of the account has the right by IAM do one of opening for himself, without Secrets Manager: by
+// itself, or with the tags that conditions ask for, which is not certain.
+// Source: KMS Developer Guide, "AWS KMS condition keys", kms:GrantOperations, kms:GranteePrincipal and kms:ReEncryptOnSameKey.
+func (r *review) delegates(k *inventory.Key, d *policy.Document, s policy.Statement, action string) policy.Answer {
+	somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: action, context: directly()}
+	switch action {
+	case grant:
+		somebody.context["kms:GrantOperations"], somebody.context["kms:GranteePrincipal"] = []string{"Decrypt"}, []string{somebody.principal.ARN}
+	case reEncryptFrom:
+		somebody.context["kms:ReEncryptOnSameKey"] = []string{"false"}
+	}
 	answer := r.only(k, d, s).answer(somebody)
 	if answer == policy.Allowed || answer == policy.Unknown {
 		return answer
 	}
 	q := r.inquire(k, d, s, nil)
-	if somebody.principal.Tags = q.tags(); len(somebody.principal.Tags) > 0 && q.only.worst([]string{decrypt}, somebody) != policy.ImplicitlyDenied {
+	if somebody.principal.Tags = q.tags(); len(somebody.principal.Tags) > 0 && q.only.worst([]string{action}, somebody) != policy.ImplicitlyDenied {
 		return policy.Unknown
 	}
 	return policy.ImplicitlyDenied
@@ -85,6 +116,9 @@ func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s pol
 	manage.Actions, manage.NotActions = covered(k, s, r.std.Administration), nil
 	if len(manage.Actions) > 0 {
 		by = append(by, manage)
+	}
+	if len(covered(k, s, useActions)) == 0 {
+		return change(d, index, by...)
 	}
 	use := bare(s)
 	use.SID, use.Actions, use.NotActions = "UseThroughSecretsManager", covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey")), nil

@@ -25,7 +25,7 @@ type duty struct {
 func (r *review) managing(k *inventory.Key, d *policy.Document) []duty {
 	var out []duty
 	for i, s := range d.Statements {
-		if s.Effect == policy.Allow && !isRoot(s, k.Facts.Account) && len(covered(k, s, ownActions(k))) > 0 {
+		if s.Effect == policy.Allow && len(covered(k, s, ownActions(k))) > 0 {
 			out = append(out, duty{i, name(s, i), r.only(k, d, s), covered(k, s, openActions), r.principals(k, s)})
 		}
 	}

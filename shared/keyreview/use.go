@@ -67,14 +67,14 @@ func UsesOf(r trail.Record) []Use {
 		either := u
 		either.Maybe = true
 		uses = append(uses, either)
-		either.Via = via("secretsmanager", region)
+		either.Via = via(secretsManager, region)
 		uses = append(uses, either)
 	}
 	switch {
 	case c.EventName == "ReEncrypt":
 		from, to := reEncrypted(c)
 		if from != "" {
-			add(from, "kms:ReEncryptFrom")
+			add(from, reEncryptFrom)
 		}
 		if to != "" {
 			add(to, "kms:ReEncryptTo")
@@ -113,7 +113,7 @@ func bySecretsManager(c trail.Change, u Use) []Use {
 	if c.Actor.Type == "AWSService" {
 		return nil // Secrets Manager itself tells of a rotation
 	}
-	u.Via = via("secretsmanager", cmp.Or(c.Region, "*"))
+	u.Via = via(secretsManager, cmp.Or(c.Region, "*"))
 	secrets := []guard.SecretRef{c.Secret}
 	list, _ := c.Request["secretIdList"].([]any)
 	for _, id := range list {
@@ -142,7 +142,7 @@ func bySecretsManager(c trail.Change, u Use) []Use {
 		if u.Key = keyARN(key, at); managedAlias(u.Key) {
 			return
 		}
-		u.Via = via("secretsmanager", cmp.Or(region, "*"))
+		u.Via = via(secretsManager, cmp.Or(region, "*"))
 		for _, u.Action = range underNewKey {
 			uses = append(uses, u)
 		}
@@ -179,7 +179,7 @@ func byAnotherService(r trail.Record, u Use) []Use {
 			continue
 		}
 		region := cmp.Or(c.Region, "*")
-		for _, u.Via = range []string{via("secretsmanager", region), via(service, region)} {
+		for _, u.Via = range []string{via(secretsManager, region), via(service, region)} {
 			for _, u.Action = range append(slices.Clone(writing), grant) {
 				uses = append(uses, u)
 			}
