@@ -14,6 +14,8 @@ import (
 
 const (
 	decrypt   = "kms:Decrypt"
+	generate  = "kms:GenerateDataKey"
+	encrypt   = "kms:Encrypt"
 	putPolicy = "kms:PutKeyPolicy"
 	grant     = "kms:CreateGrant"
 	revoke    = "kms:RevokeGrant"
@@ -23,7 +25,7 @@ const (
 )
 
 // useActions are the ways to use a key for secrets.
-var useActions = []string{decrypt, "kms:GenerateDataKey", "kms:Encrypt"}
+var useActions = []string{decrypt, generate, encrypt}
 
 // openActions are all ways to get at what a key protects, or to speak in its name.
 var openActions = append(slices.Clone(useActions), reEncryptFrom, "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
@@ -159,7 +161,7 @@ func (o only) answer(c caller) policy.Answer {
 		identity = anything
 	}
 	request := policy.Request{Principal: c.principal, Action: c.action, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
-	if forms := context[viaService]; len(forms) > 1 {
+	if forms := context[viaService]; len(forms) > 0 {
 		request.OneOf = map[string][]string{viaService: forms}
 		delete(context, viaService)
 	}

@@ -3,8 +3,10 @@ package keyreview
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -21,11 +23,13 @@ type Use struct {
 	Principal string
 	Action    string // one of seenActions: kms:Decrypt, …
 	Via       string // a form of what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
-	Alias     string // ARN of the alias that the call led to the key; "" for all other calls
 	// Secret is the secret that a call to Secrets Manager was about, which used its key for the caller; empty for calls to KMS. The key is that of
 	// the secret's copies, so that Key is "".
 	Secret guard.SecretRef
-	Maybe  bool // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
+	ID     string    // unique id of the principal, where the record says it
+	First  time.Time // when it was seen so first; zero where a record does not say
+	Last   time.Time // and last
+	Maybe  bool      // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
 // seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
@@ -33,26 +37,42 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, to Secrets Manager by which it
-// uses a key, or to another service that names one. ReEncrypt is one of its source and one of its destination. Where the record does not say
-// whether a service called for the principal, it is one of each way. All others are none.
-func UsesOf(r trail.Record) []Use {
-	c := r.Change
-	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
-	switch {
-	case c.ErrorCode != "":
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
+// source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
+// others are none.
+func UsesOf(record trail.Record) []Use {
+	c := record.Change
+	if c.ErrorCode != "" {
 		return nil
-	case c.EventSource == "secretsmanager.amazonaws.com":
-		return bySecretsManager(c, u)
-	case c.EventSource != "kms.amazonaws.com":
-		return byAnotherService(r, u)
 	}
+	uses := usesOf(record)
+	if len(uses) == 0 {
+		return nil
+	}
+	id := ""
+	if kind, _ := arn.Of(uses[0].Principal).Split(); kind == "role" || kind == "user" {
+		id, _, _ = strings.Cut(record.Details().PrincipalID, ":")
+	}
+	for i := range uses {
+		uses[i].ID, uses[i].First, uses[i].Last = id, c.Time, c.Time
+	}
+	return uses
+}
+
+func usesOf(record trail.Record) []Use {
+	c := record.Change
+	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
 	region := cmp.Or(c.Region, "*")
-	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
-		u.Via = via(service, region)
+	switch throughSecrets := arn.PartitionOf(region).Regional(secretsManager, region); {
+	case c.EventSource == "secretsmanager.amazonaws.com":
+		u.Via = throughSecrets
+		return bySecret(c, u)
+	case c.EventSource != "kms.amazonaws.com":
+		u.Via = throughSecrets
+		return byAnotherService(record, u)
 	}
-	if c.EventName == "CreateAlias" || c.EventName == "UpdateAlias" {
-		u.Alias = c.Alias
+	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
+		u.Via = arn.PartitionOf(region).Regional(service, region)
 	}
 	var uses []Use
 	add := func(key, action string) {
@@ -67,14 +87,14 @@ func UsesOf(r trail.Record) []Use {
 		either := u
 		either.Maybe = true
 		uses = append(uses, either)
-		either.Via = via(secretsManager, region)
+		either.Via = arn.PartitionOf(region).Regional(secretsManager, region)
 		uses = append(uses, either)
 	}
 	switch {
 	case c.EventName == "ReEncrypt":
 		from, to := reEncrypted(c)
 		if from != "" {
-			add(from, reEncryptFrom)
+			add(from, "kms:ReEncryptFrom")
 		}
 		if to != "" {
 			add(to, "kms:ReEncryptTo")
@@ -92,39 +112,26 @@ func UsesOf(r trail.Record) []Use {
 var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing,
 	"ReplicateSecretToRegions": {decrypt}}
 
-// keyCalls are the calls to Secrets Manager that name the key of a secret or, with each Region, of its replica there.
-// Source: Secrets Manager API Reference, CreateSecret, UpdateSecret and ReplicateSecretToRegions, "Required permissions" and KmsKeyId.
-var keyCalls = []string{"CreateSecret", "UpdateSecret", "ReplicateSecretToRegions"}
+var writing = []string{generate, decrypt}
 
-var (
-	writing     = []string{"kms:GenerateDataKey", decrypt}
-	underNewKey = append(slices.Clone(writing), "kms:Encrypt")
-)
-
-// anySecret is the id of a secret that a record may be about, of an account, and does not name.
+// anySecret is the name of a secret in a use of which the record says no more than the account and Region.
 const anySecret = "*"
 
-// via is what kms:ViaService holds of a service in a Region.
-func via(service, region string) string { return arn.PartitionOf(region).Regional(service, region) }
-
-// bySecretsManager are the uses of keys that a call to Secrets Manager is of: of those of secrets that it names, or may be about, and of those
-// that it names itself.
-func bySecretsManager(c trail.Change, u Use) []Use {
+// bySecret are the uses of keys that a call to Secrets Manager is of: of those of the secrets that it names, and of those that it sets.
+func bySecret(c trail.Change, u Use) []Use {
 	if c.Actor.Type == "AWSService" {
 		return nil // Secrets Manager itself tells of a rotation
 	}
-	u.Via = via(secretsManager, cmp.Or(c.Region, "*"))
+	var uses []Use
 	secrets := []guard.SecretRef{c.Secret}
 	list, _ := c.Request["secretIdList"].([]any)
 	for _, id := range list {
 		name, _ := id.(string)
 		secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
 	}
-	hidden := c.Lacks("requestParameters")
-	if hidden || c.EventName == "BatchGetSecretValue" && len(list) == 0 { // filters say which, by what the secrets were then
+	if c.EventName == "BatchGetSecretValue" && len(list) == 0 || unsaid(c) { // by filters, of which a record does not say what they found
 		secrets = []guard.SecretRef{{Account: c.Account, Region: c.Region, ID: anySecret}}
 	}
-	var uses []Use
 	for _, secret := range secrets {
 		for _, action := range secretCalls[c.EventName] {
 			if u.Secret, u.Action = secret, action; secret.ID != "" {
@@ -132,81 +139,105 @@ func bySecretsManager(c trail.Change, u Use) []Use {
 			}
 		}
 	}
-	if !slices.Contains(keyCalls, c.EventName) {
-		return uses
-	}
 	u.Secret = guard.SecretRef{}
-	add := func(key, region string) {
-		at := c
-		at.Region = region
-		if u.Key = keyARN(key, at); managedAlias(u.Key) {
-			return
+	switch c.EventName {
+	case "CreateSecret", "UpdateSecret", "ReplicateSecretToRegions":
+		takes := writing
+		if c.EventName == "UpdateSecret" { // what is there goes over to the key that is set
+			takes = append(slices.Clone(writing), encrypt)
 		}
-		u.Via = via(secretsManager, cmp.Or(region, "*"))
-		for _, u.Action = range underNewKey {
-			uses = append(uses, u)
-		}
-	}
-	if key, _ := c.Request["kmsKeyId"].(string); key != "" || hidden {
-		add(key, c.Region)
-	}
-	replicas, _ := c.Request["addReplicaRegions"].([]any)
-	for _, item := range replicas {
-		replica, _ := item.(map[string]any)
-		key, _ := replica["kmsKeyId"].(string)
-		region, _ := replica["region"].(string)
-		if key != "" {
-			add(key, region)
+		uses = append(uses, setting(c, u, c.Request["kmsKeyId"], takes)...)
+		replicas, _ := c.Request["addReplicaRegions"].([]any)
+		for _, item := range replicas {
+			replica, _ := item.(map[string]any)
+			there := c
+			there.Region, _ = replica["region"].(string)
+			u.Via = arn.PartitionOf(there.Region).Regional(secretsManager, cmp.Or(there.Region, "*"))
+			uses = append(uses, setting(there, u, replica["kmsKeyId"], []string{generate, encrypt})...)
 		}
 	}
 	return uses
 }
 
-// byAnotherService are the uses of the keys that a call to another service names, for a secret that it makes with the rights of its caller or for
-// what it keeps itself. Whether the service came to use them, and by which right, the record does not say.
-// Source: RDS User Guide and Redshift Management Guide, "Permissions required for Secrets Manager integration".
-func byAnotherService(r trail.Record, u Use) []Use {
-	c := r.Change
+// unsaid reports whether a record leaves out what was asked for.
+func unsaid(c trail.Change) bool { return c.Request == nil && c.Lacks("requestParameters") }
+
+// setting are the uses of a customer's key that a call sets, by the way that u is, and with the rights that this takes.
+// Source: Secrets Manager API Reference, CreateSecret, UpdateSecret and ReplicateSecretToRegions, "Required permissions" and KmsKeyId.
+func setting(c trail.Change, u Use, key any, takes []string) []Use {
+	id, _ := key.(string)
+	switch {
+	case unsaid(c):
+		u.Maybe = true
+	case id == "" || managedAlias(keyARN(id, c)):
+		return nil
+	}
+	var uses []Use
+	for _, u.Action = range takes {
+		u.Key = keyARN(id, c)
+		uses = append(uses, u)
+	}
+	return uses
+}
+
+// passwordKeys are the parameters by which a service makes its secret for the password of a database under a key, with the rights of its caller,
+// through Secrets Manager; that it grants itself the key, it does by itself.
+// Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
+var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
+
+// byAnotherService are the uses of keys that a call to another service is of: for a password, or for what else it names a key, of which it is not
+// known by which right, nor through which service, nor whether it came to that.
+func byAnotherService(record trail.Record, u Use) []Use {
+	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
-	mayName := bytes.Contains(r.Raw, []byte("kms")) || bytes.Contains(r.Raw, []byte("Kms")) || bytes.Contains(r.Raw, []byte("KMS")) // most do not
+	mayName := bytes.Contains(record.Raw, []byte("kms")) || bytes.Contains(record.Raw, []byte("Kms")) || bytes.Contains(record.Raw, []byte("KMS")) // few are worth reading whole
 	if c.Actor.Type == "AWSService" || c.ReadOnly || service == "" || !mayName {
 		return nil
 	}
-	u.Maybe = true
 	var uses []Use
-	for _, key := range keysNamed(r.Details().Request) {
-		if u.Key = keyARN(key, c); managedAlias(u.Key) {
+	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
+	for _, named := range keysNamed("", record.Details().Request) {
+		of := setting(c, u, named.key, writing)
+		if of == nil {
 			continue
 		}
-		region := cmp.Or(c.Region, "*")
-		for _, u.Via = range []string{via(secretsManager, region), via(service, region)} {
-			for _, u.Action = range append(slices.Clone(writing), grant) {
-				uses = append(uses, u)
+		grants := of[0]
+		grants.Action, grants.Via, grants.Maybe = grant, itself, true
+		of = append(of, grants)
+		if !slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) }) {
+			for i := range of[:2] {
+				of[i].Maybe = true
+				direct := of[i]
+				direct.Via = itself
+				of = append(of, direct)
 			}
 		}
+		uses = append(uses, of...)
 	}
 	return uses
 }
 
-// keysNamed are the keys that a request names, in members such as kmsKeyId, masterUserSecretKmsKeyId and kmsArn, each a single time.
-func keysNamed(request any) []string {
-	var out []string
+// keyNamed is a key that a request names, and by which member.
+type keyNamed struct{ member, key string }
+
+// keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …
+func keysNamed(member string, request any) []keyNamed {
+	var out []keyNamed
 	switch of := request.(type) {
+	case string:
+		if of != "" && strings.Contains(strings.ToLower(member), "kms") {
+			return []keyNamed{{member, of}}
+		}
 	case []any:
 		for _, each := range of {
-			out = append(out, keysNamed(each)...)
+			out = append(out, keysNamed(member, each)...)
 		}
 	case map[string]any:
-		for name, value := range of {
-			if key, is := value.(string); is && key != "" && strings.Contains(strings.ToLower(name), "kms") {
-				out = append(out, key)
-			} else {
-				out = append(out, keysNamed(value)...)
-			}
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			out = append(out, keysNamed(name, of[name])...)
 		}
 	}
-	slices.Sort(out)
-	return slices.Compact(out)
+	return out
 }
 
 // user is who used a key, as far as the record says.
@@ -283,8 +314,8 @@ func keyARN(id string, c trail.Change) string {
 // Source: KMS API Reference, CreateAlias: a name cannot begin with alias/aws/.
 func managedAlias(name string) bool { return strings.HasPrefix(arn.Of(name).Resource, "alias/aws/") }
 
-// concerns says whether a use is one of a key, and whether that is certain. An alias may have led to another key then: it counts for the
-// key that has it now, for those that it was seen to be led to, and where none has it for all that could have had it.
+// concerns says whether a use is one of a key, and whether that is certain. An alias counts for the key that has it now; where it may have been
+// given to that after the use, or no key has it, for all that could have had it.
 func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if u.Key == k.Facts.ARN {
 		return true, true
@@ -298,20 +329,33 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if !arn.Match(u.Key, alias(k, arn.Of(u.Key).Resource)) {
 		return false, false
 	}
-	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return has(&k, u.Key) }) ||
-		slices.ContainsFunc(r.std.Seen, func(led Use) bool { return led.Alias == u.Key && led.Key == k.Facts.ARN }), false
+	if !u.Last.IsZero() && u.Last.Before(k.CreatedAt.Truncate(time.Second)) {
+		return false, false
+	}
+	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return hadAlready(&k, u) }), false
 }
 
-// named reports whether a record names a secret: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.
+// hadAlready reports whether a key had the alias that a use names when that was made first.
+func hadAlready(k *inventory.Key, u Use) bool {
+	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool {
+		since := k.AliasesSet[name]
+		return arn.Match(u.Key, alias(k, name)) && !wild(u.Key) && !since.IsZero() && !u.First.IsZero() && !u.First.Before(since.Truncate(time.Second))
+	})
+}
+
+// named reports whether a record names a secret, or may be about any of the account and Region: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.
 // Source: Secrets Manager API Reference, PutSecretValue, SecretId: "we recommend that you specify a complete ARN rather than a partial one".
 func named(s guard.Secret, by guard.SecretRef) bool {
-	if by.Account != "" && by.Account != s.Account {
+	switch {
+	case by.Account != "" && by.Account != s.Account:
 		return false
+	case by.ID == anySecret:
+		return by.Region == "" || by.Region == s.Region
 	}
 	if arn.Is(by.ID) {
 		return arn.Of(by.ID).Resource == arn.Of(s.ARN).Resource || arn.Of(by.ID).Resource == "secret:"+s.Name
 	}
-	return by.ID == s.Name || by.ID == anySecret
+	return by.ID == s.Name
 }
 
 // alias is the ARN that an alias of a key has, or would have.
@@ -324,4 +368,14 @@ func alias(k *inventory.Key, resource string) string {
 // has reports whether a key has an alias that an ARN, or a pattern of one, names.
 func has(k *inventory.Key, named string) bool {
 	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool { return arn.Match(named, alias(k, name)) })
+}
+
+// former reports whether somebody who was seen is gone, and whoever has the name now is another.
+func (r *review) former(u Use) bool {
+	for i := range r.snapshot.Principals {
+		if p := &r.snapshot.Principals[i]; p.ARN == u.Principal {
+			return p.Former(u.ID, u.Last)
+		}
+	}
+	return false
 }

@@ -37,9 +37,12 @@ func TestWhoUsedAKey(t *testing.T) {
 		"a grant that is given back, which needs no key": {"RetireGrant", `{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}`, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := usesOf(t, fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
-				`"userIdentity":%s,"requestParameters":{},"resources":[{"type":"AWS::KMS::Key","ARN":%q}]}`, test.event, test.identity, key))
-			if diff := cmp.Diff(test.want, got); diff != "" {
+			c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
+				`"userIdentity":%s,"requestParameters":{},"resources":[{"type":"AWS::KMS::Key","ARN":%q}]}`, test.event, test.identity, key)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(test.want, keyreview.UsesOf(trail.Record{Change: c})); diff != "" {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
@@ -231,6 +234,14 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 				}
 			}
 		})
+	}
+	var how []string
+	for _, u := range usesOf(t, record("CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"`+arn+`"}`, `,"eventSource":"rds.amazonaws.com"`)) {
+		how = append(how, u.Action+" "+u.Via+" "+u.Key)
+	}
+	want := []string{"kms:GenerateDataKey secretsmanager.eu-central-1.amazonaws.com " + arn, "kms:Decrypt secretsmanager.eu-central-1.amazonaws.com " + arn, "kms:CreateGrant rds.eu-central-1.amazonaws.com " + arn}
+	if diff := cmp.Diff(want, how); diff != "" {
+		t.Errorf("a database's password (-want +got):\n%s", diff)
 	}
 }
 
