@@ -199,7 +199,9 @@ func withoutGrants(statements []policy.Statement) []policy.Statement {
 	return slices.DeleteFunc(out, func(s policy.Statement) bool { return len(s.Actions) == 0 })
 }
 
-// grants finds grants to principals of accounts that are not approved.
+// grants finds grants to principals of accounts that are not approved, and those by which somebody who may use the key hands that on. A grant of
+// kms:CreateGrant alone hands on nothing: what comes of it gives no more. AWS services and their roles make grants of grants for their resources.
+// Source: KMS Developer Guide, "Granting CreateGrant permission".
 func (r *review) grants(k *inventory.Key) {
 	if k.GrantsUnread != "" {
 		r.unknown(guard.KeyOpen, k, "its grants could not be read: "+k.GrantsUnread)
@@ -207,7 +209,16 @@ func (r *review) grants(k *inventory.Key) {
 	}
 	for _, g := range k.Grants {
 		p, err := policy.ParsePrincipal(g.Grantee)
-		if err != nil || p.Account == "" || p.Account == k.Facts.Account || slices.Contains(r.std.Approved, p.Account) {
+		if err != nil || p.Account == "" {
+			continue
+		}
+		if slices.Contains(r.insiders(k), p.Account) {
+			uses := slices.ContainsFunc(g.Operations, func(operation string) bool { return slices.Contains(openActions, "kms:"+operation) })
+			of := inventory.Grant{Grantee: g.Grantee, Operations: []string{"CreateGrant"}}
+			if uses && slices.Contains(g.Operations, "CreateGrant") && !p.ServiceLinked() && !strings.HasPrefix(p.Name, "aws:") && !r.denied(k, p, of) {
+				r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s use it and hand that on by grants (%s)", g.ID, g.Grantee, strings.Join(g.Operations, ", ")),
+					Fix: fmt.Sprintf("a grant without CreateGrant in its place, then aws kms revoke-grant --key-id %s --grant-id %s; a person has to decide: whether the grantee needs to hand it on", k.Facts.ARN, g.ID)})
+			}
 			continue
 		}
 		if r.denied(k, p, g) {
