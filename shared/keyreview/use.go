@@ -191,20 +191,21 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
 	mayName := bytes.Contains(record.Raw, []byte("kms")) || bytes.Contains(record.Raw, []byte("Kms")) || bytes.Contains(record.Raw, []byte("KMS")) // few are worth reading whole
-	if c.Actor.Type == "AWSService" || c.ReadOnly || service == "" || !mayName {
+	if c.Actor.Type == "AWSService" || service == "" || !mayName {
 		return nil
 	}
 	var uses []Use
 	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
 	for _, named := range keysNamed("", record.Details().Request) {
 		of := setting(c, u, named.key, writing)
-		if of == nil {
+		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
+		if of == nil || c.ReadOnly && !forPassword {
 			continue
 		}
 		grants := of[0]
 		grants.Action, grants.Via, grants.Maybe = grant, itself, true
 		of = append(of, grants)
-		if !slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) }) {
+		if !forPassword {
 			for i := range of[:2] {
 				of[i].Maybe = true
 				direct := of[i]
