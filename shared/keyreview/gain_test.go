@@ -83,6 +83,64 @@ func TestNoProposedPolicyOpensASecretToSomebodyWhoHadNoRightToTheKey(t *testing.
 	}
 }
 
+// A key policy that names a principal allows it each action whatever its IAM policies say: a proposal leaves them in charge, for every action and
+// every request.
+func TestNoProposedPolicyAllowsWhatTheIAMPoliciesOfAReaderDoNot(t *testing.T) {
+	const read = `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue"],"Resource":"*"}`
+	decrypts := func(condition string) string {
+		return document(read, `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*","Condition":{`+condition+`}}`)
+	}
+	for name, test := range map[string]struct{ reader, iam string }{
+		"who decrypts alone":           {"role/app", decrypts("")},
+		"who decrypts until a day":     {"role/app", decrypts(`"DateLessThan":{"aws:CurrentTime":"2026-12-01T00:00:00Z"}`)},
+		"who decrypts one secret":      {"role/app", decrypts(`"StringEquals":{"kms:EncryptionContext:SecretARN":"` + secret("db", "app").Facts.ARN + `"}`)},
+		"a user":                       {"user/bob", decrypts("")},
+		"a permission set's role":      {"role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Op_0123456789abcdef", decrypts("")},
+		"who has a network of its own": {"role/app", decrypts(`"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = document(handsOver)
+			s := snapshot(k, secret("db", "app"))
+			reader := inventory.Principal{ARN: "arn:aws:iam::111122223333:" + test.reader, Kind: inventory.Role, Account: own, Inline: map[string]string{"p": test.iam}}
+			if strings.HasPrefix(test.reader, "user/") {
+				reader.Kind = inventory.User
+			}
+			s.Principals = []inventory.Principal{reader, role("admin", `{"Effect":"Allow","Action":"kms:PutKeyPolicy","Resource":"*"}`)}
+			found := keyreview.Review(inventory.Prepare(s), standard(), now)
+			if len(found) != 1 || found[0].After == "" {
+				t.Fatalf("no policy is proposed: %+v", found)
+			}
+			who, err := policy.ParsePrincipal(reader.ARN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := func(action, by, secret, address, at string) policy.Answer {
+				request := policy.Request{Principal: who, Action: action, Resource: arn, ResourceAccount: own, Context: map[string][]string{"kms:ViaService": {"secretsmanager.eu-central-1.amazonaws.com"},
+					"kms:EncryptionContext:SecretARN": {secret}, "aws:SourceIp": {address}, "aws:CurrentTime": {at}}}
+				return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{policy.MustParse("p", test.iam)}, Resource: policy.MustParse("k", by), ResourceKind: policy.ResourceKey}).Answer
+			}
+			kept := false
+			for _, action := range []string{"kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:DescribeKey", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:PutKeyPolicy", "kms:ReplicateKey"} {
+				for _, of := range []string{secret("db", "app").Facts.ARN, secret("other", "app").Facts.ARN} {
+					for _, address := range []string{"10.1.1.1", "203.0.113.1"} {
+						for _, at := range []string{"2026-11-01T00:00:00Z", "2027-01-01T00:00:00Z"} {
+							was, is := answer(action, k.Policy, of, address, at), answer(action, found[0].After, of, address, at)
+							kept = kept || is == policy.Allowed
+							if is == policy.Allowed && was != policy.Allowed {
+								t.Errorf("%s of %s from %s at %s is %s before and %s after:\n%s", action, of, address, at, was, is, found[0].After)
+							}
+						}
+					}
+				}
+			}
+			if !kept {
+				t.Errorf("the reader may do nothing any more: %s", found[0].After)
+			}
+		})
+	}
+}
+
 func TestAKeyWithoutSecretsIsNotOpenedByItsFix(t *testing.T) {
 	k := fine()
 	k.Policy = document(handsOver)
