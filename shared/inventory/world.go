@@ -46,7 +46,7 @@ type world struct {
 }
 
 func (a *Access) newWorld(at []int) *world {
-	w := &world{access: a, at: at, open: a.index(at), standings: map[identity]*standing{}, touched: map[string][]int{}, in: map[string][]int{}}
+	w := &world{access: a, at: at, open: a.index(at, false), standings: map[identity]*standing{}, touched: map[string][]int{}, in: map[string][]int{}}
 	number := map[string]int{}
 	functions := map[string]int{}
 	var open, without, elsewhere, uses, managed, keys, stores, rotates []policy.Target
