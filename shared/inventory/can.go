@@ -16,14 +16,14 @@ type Openings struct {
 
 // Can lists what a principal (role, user, session or root) can read, in whichever version. Opens says why, for one secret.
 func (a *Access) Can(principalARN string) (Openings, error) {
-	a.bulk.Do(func() { a.openings = a.index(a.all(), false) })
+	all := a.allOpenings()
 	answers := make([]int8, len(a.snapshot.Secrets))
 	askers, err := a.askers(principalARN)
 	if err != nil {
 		return Openings{}, err
 	}
 	for _, w := range askers {
-		a.openings.ask(w, answers, nil)
+		all.ask(w, answers, nil)
 	}
 	out := Openings{Principal: principalARN}
 	for i, answer := range answers {
@@ -53,6 +53,11 @@ type openings struct {
 	uses    [][]keyUse // of each secret, the keys of all its versions
 	first   []int      // of each secret's keys, where they begin among the targets of keys
 	certain []bool     // of each secret, that no other key opens a version
+}
+
+func (a *Access) allOpenings() *openings {
+	a.bulk.Do(func() { a.openings = a.index(a.all(), false) })
+	return a.openings
 }
 
 // all are the secrets of the snapshot.
