@@ -71,7 +71,7 @@ func (a *Access) worldOf(at []int, open *openings) *world {
 			k := a.keys[u.key]
 			changeable = append(changeable, k != nil && !u.target.AWSManagedKey)
 			if k != nil && !u.target.AWSManagedKey {
-				grants, those := handedOn(*k, u)
+				grants, those := a.handedOn(*k, u)
 				if _, seen := number[u.key+those]; !seen {
 					number[u.key+those] = len(keys)
 					t := a.keyTarget(k)
