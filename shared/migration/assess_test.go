@@ -1,6 +1,7 @@
 package migration_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -206,8 +207,14 @@ func TestWhatAUserWouldLoseSaysWhichUseTakesWhichRight(t *testing.T) {
 		role("app") + " would lose access": org(principal("app", may(false))),
 		role("rotator") + " would lose access: it rotates, which takes kms:Decrypt and kms:GenerateDataKey from the re-key on": rotated,
 	} {
-		if found := assess(t, s, nil); len(found.Problems) != 1 || found.Problems[0] != want {
+		found := assess(t, s, nil)
+		if len(found.Problems) != 1 || found.Problems[0] != want {
 			t.Errorf("%q, want %q", found.Problems, want)
+		}
+		for _, r := range found.Readers {
+			if more := r.Principal == role("rotator"); strings.HasPrefix(r.Why, "it rotates, which takes kms:GenerateDataKey from the re-key on: ") != more || strings.HasPrefix(r.Why, "not allowed: ") == more {
+				t.Errorf("%s: %s", r.Principal, r.Why)
+			}
 		}
 	}
 }
@@ -270,8 +277,29 @@ func TestWhatKeepsAChangeFromTaking(t *testing.T) {
 		"the state of its old key is not known":     {everything, under(guard.KeyStateUnknown, delegated), nil, nil},
 		"it is a copy, whose key is set as well":    {noDecrypt, nil, func(q *migration.Question) { q.Replica = true }, []string{"lacks kms:Decrypt on " + cmk("new", region).ARN}},
 		"it is under the new key already":           {noDecrypt, func(s *inventory.Snapshot) { s.Secrets[0].Facts = secret("db", cmk("new", region)) }, nil, nil},
-		"nobody is asked for the role":              {may(true), nil, func(q *migration.Question) { q.Changer = "" }, nil},
-		"the role is not in the snapshot":           {may(true), nil, func(q *migration.Question) { q.Changer = role("nobody") }, nil},
+		"it may not go back to its old key": {strings.Replace(everything, `[{`, `[{"Effect":"Deny","Action":["kms:Encrypt","kms:GenerateDataKey"],"Resource":"`+old.ARN+`"},{`, 1), under(guard.KeyEnabled, delegated), nil,
+			[]string{"going back would be refused: the role doublelock-change lacks kms:Encrypt on " + old.ARN, "going back would be refused: the role doublelock-change lacks kms:GenerateDataKey on " + old.ARN}},
+		"it may not, and its old key is the first": {strings.Replace(everything, `[{`, `[{"Effect":"Deny","Action":"kms:Encrypt","Resource":"`+old.ARN+`"},{`, 1), func(s *inventory.Snapshot) {
+			under(guard.KeyEnabled, delegated)(s)
+			slices.Reverse(s.Keys)
+		}, func(q *migration.Question) { q.Target = inventory.Key{Facts: cmk("new", region), Policy: delegated} }, []string{"going back would be refused: the role doublelock-change lacks kms:Encrypt on " + old.ARN}},
+		"it may set none but the new key": {strings.Replace(everything, `[{`, `[{"Effect":"Deny","Action":"secretsmanager:UpdateSecret","Resource":"*","Condition":{"StringNotEquals":{"secretsmanager:KmsKeyArn":"`+cmk("new", region).ARN+`"}}},{`, 1), under(guard.KeyEnabled, delegated), nil,
+			[]string{"going back would be refused: the role doublelock-change may not call UpdateSecret on " + arn("db")}},
+		"nobody knows its old key, where it would go back to": {everything, func(s *inventory.Snapshot) {
+			under(guard.KeyEnabled, delegated)(s)
+			s.Keys = s.Keys[:len(s.Keys)-1]
+		}, nil, nil},
+		"a version that no re-key takes along is not asked for": {everything, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts.Versions = append(s.Secrets[0].Facts.Versions, guard.Version{ID: "v0", Stages: []string{"last-year"}, Keys: []guard.Key{old}})
+			s.Keys = append(s.Keys, inventory.Key{Facts: old, Policy: closedKey})
+		}, nil, nil},
+		"it may not set a key":            {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`, nil, nil, []string{"may not call UpdateSecret on " + arn("db")}},
+		"the role of tags may not tag":    {everything, nil, func(q *migration.Question) { q.Tagger = changer }, []string{"may not call TagResource on " + arn("db"), "may not call UntagResource on " + arn("db")}},
+		"a role of tags that nobody read": {everything, nil, func(q *migration.Question) { q.Tagger = role("nobody") }, nil},
+		"a copy takes the primary's tags": {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","secretsmanager:UpdateSecret","secretsmanager:RemoveRegionsFromReplication","secretsmanager:ReplicateSecretToRegions"],"Resource":"*"}]}`,
+			func(s *inventory.Snapshot) { s.Secrets[0].Facts.PrimaryRegion = other }, func(q *migration.Question) { q.Tagger, q.Replica = changer, true }, nil},
+		"nobody is asked for the role":    {may(true), nil, func(q *migration.Question) { q.Changer = "" }, nil},
+		"the role is not in the snapshot": {may(true), nil, func(q *migration.Question) { q.Changer = role("nobody") }, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			s := org(principal("doublelock-change", c.policy))
@@ -327,6 +355,10 @@ func TestFixesAsCode(t *testing.T) {
 	if byIdentity.Kind != migration.FixIdentity || !strings.HasPrefix(byIdentity.Terraform, `resource "aws_iam_role_policy" "read_amzamz059_____" {`) || strings.Contains(byIdentity.Terraform, "principals") {
 		t.Errorf("in IAM: %s\n%s", byIdentity.Kind, byIdentity.Terraform)
 	}
+	if want := "reader.addToPrincipalPolicy(new iam.PolicyStatement({\n  actions: ['kms:Decrypt'],\n  resources: ['" + s.Keys[0].Facts.ARN + "'],\n  conditions: " +
+		"{ StringEquals: { 'kms:ViaService': 'secretsmanager." + region + ".amazonaws.com', 'kms:EncryptionContext:SecretARN': '" + s.Secrets[0].Facts.ARN + "' } },\n}));\n"; byIdentity.CDK != want {
+		t.Errorf("for the CDK:\n%s\nwant:\n%s", byIdentity.CDK, want)
+	}
 	s = org(principal("app", may(true)))
 	s.Keys[0].Policy = closedKey
 	byKey := assess(t, s, nil).Readers[0].Fix
@@ -366,7 +398,7 @@ func TestAFixIsTriedBesideWhatThePolicySays(t *testing.T) {
 	} {
 		s := org(principal("app", may(true)))
 		s.Keys[0].Policy = c.policy
-		if fix := assess(t, s, nil).Readers[0].Fix; fix.Kind != c.want {
+		if fix := assess(t, s, nil).Readers[0].Fix; fix.Kind != c.want || fix.Kind == migration.FixNone && !strings.HasPrefix(fix.Why, "no added statement helps: ") {
 			t.Errorf("%s: %s (%s)", sentence, fix.Kind, fix.Why)
 		}
 	}
