@@ -23,9 +23,6 @@ func EvaluateReplica(s Secret, std Standard, now time.Time) []Verdict {
 	own := s
 	own.PrimaryRegion, own.Replicas = "", nil
 	verdicts := Evaluate(own, std, now)
-	if s.PendingDeletion() || s.Foreign() {
-		return verdicts
-	}
 	var managed Verdict
 	for i := range verdicts {
 		v := &verdicts[i]
@@ -34,6 +31,9 @@ func EvaluateReplica(s Secret, std Standard, now time.Time) []Verdict {
 			managed = *v
 			v.Outcome, v.Subject = NotApplicable, Subject{}
 		case SecretReplicaKey:
+			if s.PendingDeletion() || s.Foreign() {
+				continue // which applies to neither
+			}
 			v.Outcome, v.Subject = Unknown, Subject{Replicas: []Replica{{Region: s.Region, KeyID: s.KeyID, Key: s.Key.brief()}}, Blind: &BlindSpot{Part: PartReplica, Cause: CauseNotInSync}}
 			if managed.Outcome != Fail {
 				continue

@@ -140,7 +140,7 @@ func (a *Access) find(name string, id identity, first []*asker, w *world) []*Pat
 	found := make([]*Path, len(w.at))
 	for _, need := range []int8{2, 1} {
 		s := search{movers: a.allMovers(), world: w, need: need, name: name, first: first, held: map[identity]bool{}, as: map[int32][]*holding{},
-			given: map[int32]gain{}, pending: map[int32][]pending{}, taggers: map[int32]*pending{}, waiting: map[int32][]pending{}, near: map[string][]int{}}
+			given: map[int32]gain{}, pending: map[int32][]pending{}, taggers: map[int32]*pending{}, waiting: map[int32][]pending{}}
 		s.run(id, found)
 	}
 	return found

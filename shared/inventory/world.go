@@ -37,14 +37,16 @@ type world struct {
 	stops   []stop // accounts that were not read
 	stopped bool   // they were looked for
 
-	foreign   []bool // of each secret, that somebody of another account could hold a lock as things are
+	letIn     []namedAccounts  // of each secret, the other accounts that its policy and those of its keys let in, or what they are asked about
+	touched   map[string][]int // of each account that was asked for, the secrets of others that its people may read or change
 	accounts  []string
+	in        map[string][]int // the secrets of each account
 	standings map[identity]*standing
 	spare     []int8 // zeros
 }
 
 func (a *Access) newWorld(at []int) *world {
-	w := &world{access: a, at: at, open: a.index(at), standings: map[identity]*standing{}}
+	w := &world{access: a, at: at, open: a.index(at), standings: map[identity]*standing{}, touched: map[string][]int{}, in: map[string][]int{}}
 	number := map[string]int{}
 	functions := map[string]int{}
 	var open, without, elsewhere, uses, managed, keys, stores, rotates []policy.Target
@@ -54,7 +56,8 @@ func (a *Access) newWorld(at []int) *world {
 		w.gone = append(w.gone, w.open.locks[i].closed != "")
 		w.open.locks[i].closed = ""
 		t := w.open.locks[i].target
-		w.accounts, w.foreign = append(w.accounts, t.Account), append(w.foreign, t.Policy != nil)
+		w.accounts = append(w.accounts, t.Account)
+		w.in[t.Account] = append(w.in[t.Account], i)
 		open = append(open, with(t, anybody))
 		without = append(without, with(t, nil))
 		elsewhere = append(elsewhere, a.replicated(s, t))
@@ -93,6 +96,7 @@ func (a *Access) newWorld(at []int) *world {
 	w.stores = policy.NewIndex(stores)
 	w.shut = w.newShut(states)
 	w.tagged, w.aliased, w.moving = w.newTagged(), w.newAliased(), w.newMoving()
+	w.findLetIn()
 	return w
 }
 

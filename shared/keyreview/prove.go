@@ -64,7 +64,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	}
 	for _, u := range r.std.Seen {
 		concerned, certain := r.concerns(k, u)
-		if !concerned || byGrant(k, u) {
+		if !concerned || byGrant(k, u) || r.former(u) {
 			continue
 		}
 		how, used := u.Action, "was seen using it"
@@ -145,6 +145,7 @@ func seenAs(k *inventory.Key, u Use) []caller {
 		return []caller{{principal: policy.Principal{Kind: policy.KindSomebody, Account: u.Principal}, iam: true, action: u.Action, context: context}}
 	}
 	p, err := policy.ParsePrincipal(u.Principal)
+	p.UniqueID = u.ID
 	switch {
 	case err != nil || u.Principal == "*":
 		return nil

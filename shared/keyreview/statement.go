@@ -153,7 +153,7 @@ func (o only) answer(c caller) policy.Answer {
 		identity = anything
 	}
 	request := policy.Request{Principal: c.principal, Action: c.action, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
-	if forms := context[viaService]; len(forms) > 1 {
+	if forms := context[viaService]; len(forms) > 0 {
 		request.OneOf = map[string][]string{viaService: forms}
 		delete(context, viaService)
 	}

@@ -42,7 +42,7 @@ func TestWhoUsedAKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, keyreview.UsesOf(c)); diff != "" {
+			if diff := cmp.Diff(test.want, keyreview.UsesOf(trail.Record{Change: c})); diff != "" {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
@@ -104,7 +104,7 @@ func TestUsesOfARecord(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, keyreview.UsesOf(c)); diff != "" {
+			if diff := cmp.Diff(test.want, keyreview.UsesOf(trail.Record{Change: c})); diff != "" {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
@@ -145,7 +145,7 @@ func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if std.Seen = keyreview.UsesOf(c); len(std.Seen) != 1 || std.Seen[0].Via == "" {
+			if std.Seen = keyreview.UsesOf(trail.Record{Change: c}); len(std.Seen) != 1 || std.Seen[0].Via == "" {
 				t.Fatalf("%+v", std.Seen)
 			}
 		}
@@ -164,12 +164,17 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 	const writer = "arn:aws:iam::111122223333:role/batch"
 	db := secret("shop/db", "app")
 	record := func(event, request, more string) []keyreview.Use {
-		c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"secretsmanager.amazonaws.com","eventName":%q,"awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
-			`"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/batch/x","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":%q}}},"requestParameters":%s%s}`, event, writer, request, more)))
+		source := "secretsmanager"
+		if event == "CreateDBInstance" {
+			source = "rds"
+		}
+		raw := []byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"`+source+`.amazonaws.com","eventName":%q,"awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
+			`"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/batch/x","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":%q}}},"requestParameters":%s%s}`, event, writer, request, more))
+		c, err := trail.Decode(raw)
 		if err != nil {
 			t.Fatal(err)
 		}
-		return keyreview.UsesOf(c)
+		return keyreview.UsesOf(trail.Record{Change: c, Raw: raw})
 	}
 	for name, test := range map[string]struct {
 		event, request, more string
@@ -182,6 +187,16 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 		"a rotation":                      {"RotateSecret", `{"secretId":"shop/db"}`, "", true},
 		"a reader":                        {"GetSecretValue", `{"secretId":"shop/db"}`, "", true},
 		"a reader of several":             {"BatchGetSecretValue", `{"secretIdList":["other","shop/db"]}`, "", true},
+		"a reader of those that it finds": {"BatchGetSecretValue", `{"filters":[{"key":"name","values":["shop"]}]}`, "", true},
+		"who replicates it":               {"ReplicateSecretToRegions", `{"secretId":"shop/db","addReplicaRegions":[{"region":"eu-west-1"}]}`, "", true},
+		"a new secret under the key":      {"CreateSecret", `{"name":"shop/new","kmsKeyId":"alias/app"}`, "", true},
+		"one by the key's ARN":            {"CreateSecret", `{"name":"shop/new","kmsKeyId":"` + arn + `"}`, "", true},
+		"another one that is put there":   {"UpdateSecret", `{"secretId":"other","kmsKeyId":"k1"}`, "", true},
+		"a replica under the key":         {"CreateSecret", `{"name":"shop/new","addReplicaRegions":[{"region":"eu-central-1","kmsKeyId":"` + arn + `"}]}`, "", true},
+		"a password under another key":    {"CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"` + arn + `2"}`, "", false},
+		"a new secret under another":      {"CreateSecret", `{"name":"shop/new","kmsKeyId":"` + arn + `2"}`, "", false},
+		"one under AWS's own":             {"CreateSecret", `{"name":"shop/new","kmsKeyId":"alias/aws/secretsmanager"}`, "", false},
+		"one that names no key":           {"CreateSecret", `{"name":"shop/new"}`, "", false},
 		"another secret":                  {"PutSecretValue", `{"secretId":"other"}`, "", false},
 		"one that failed":                 {"PutSecretValue", `{"secretId":"shop/db"}`, `,"errorCode":"AccessDeniedException"`, false},
 		"one who only asks what it is":    {"DescribeSecret", `{"secretId":"shop/db"}`, "", false},
@@ -202,5 +217,13 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 				}
 			}
 		})
+	}
+	var how []string
+	for _, u := range record("CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"`+arn+`"}`, "") {
+		how = append(how, u.Action+" "+u.Via+" "+u.Key)
+	}
+	want := []string{"kms:GenerateDataKey secretsmanager.eu-central-1.amazonaws.com " + arn, "kms:Decrypt secretsmanager.eu-central-1.amazonaws.com " + arn, "kms:CreateGrant rds.eu-central-1.amazonaws.com " + arn}
+	if diff := cmp.Diff(want, how); diff != "" {
+		t.Errorf("a database's password (-want +got):\n%s", diff)
 	}
 }

@@ -141,8 +141,8 @@ func TestADeniedReadThatCouldNotBeAnsweredIsAnsweredByTheSweep(t *testing.T) {
 // unanswered cannot be asked which lock refused somebody.
 type unanswered struct{ *fake }
 
-func (unanswered) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
-	return migration.LockUnknown, guard.ErrThrottled
+func (unanswered) Refusing(context.Context, guard.Secret, string, string) (migration.Refusal, error) {
+	return migration.Refusal{}, guard.ErrThrottled
 }
 
 // Who finds another worker at the secret comes again: the message is put back, and no queue parks it.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // KMS refuses the new key to a reader whose read then goes on with the previous one. That is no failure yet.
@@ -96,6 +97,88 @@ func TestASessionThatItsOwnPolicyRestrictsMovesNothingBack(t *testing.T) {
 	j.Wave = migration.Canary
 	if halted := migration.Halted([]migration.Job{j}, migration.Job{Plan: j.Plan, Wave: j.Wave}, migration.Defaults()); halted != "" {
 		t.Errorf("one principal halts a wave: %s", halted)
+	}
+}
+
+// A lock is lowered where that certainly lets the reader in. Else the secret stays, the budget of the day is not touched, and the job
+// and its owner are told who lacks what.
+func TestNothingIsLoweredThatWouldNotCertainlyLetTheReaderIn(t *testing.T) {
+	yes, no, deny, unknown := policy.Decision{Answer: policy.Allowed}, policy.Decision{Answer: policy.ImplicitlyDenied, Why: "no statement"},
+		policy.Decision{Answer: policy.ExplicitlyDenied, Why: "an SCP"}, policy.Decision{Answer: policy.Unknown, Why: "unread"}
+	for sentence, c := range map[string]struct {
+		sealed          bool // a version is under the new key alone, so that a grant would be made
+		previous, grant policy.Decision
+		want            migration.Answer
+		says            string
+	}{
+		"the previous key lets it in":        {false, yes, deny, migration.AnswerRollback, ""},
+		"the previous key keeps it out":      {false, no, yes, migration.AnswerPage, "setting the AWS managed key again would not let it in: no statement"},
+		"the previous key is denied to it":   {false, deny, yes, migration.AnswerPage, "setting the AWS managed key again would not let it in: an SCP"},
+		"of the previous key nobody knows":   {false, unknown, yes, migration.AnswerPage, "whether setting the AWS managed key again would let it in is not known"},
+		"nobody asked about the previous":    {false, policy.Decision{}, yes, migration.AnswerPage, "whether setting the AWS managed key again would let it in is not known"},
+		"a grant lets it in":                 {true, deny, yes, migration.AnswerGrant, ""},
+		"a grant is denied to it":            {true, yes, deny, migration.AnswerPage, "a grant on " + cmk("new", region).ARN + " would not let it in: an SCP"},
+		"whether a grant helps nobody knows": {true, yes, unknown, migration.AnswerPage, "whether a grant on " + cmk("new", region).ARN + " would let it in is not known"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			g := movedUnder(t, rescuing())
+			if c.sealed {
+				g = sealedUnder(t, rescuing())
+			}
+			g.refusal = &migration.Refusal{By: migration.LockKey, Previous: c.previous, Grant: c.grant}
+			answer, err := g.refuse(t, "app", "e-1")
+			if back := g.secret.KeyID == ""; err != nil || answer != c.want || back != (c.want == migration.AnswerRollback) || len(g.to) > 0 != (c.want == migration.AnswerGrant) {
+				t.Fatalf("answer %q, back %t, grants %v, error %v", answer, back, g.to, err)
+			}
+			name, _ := migration.RescueName(g.now, shop)
+			if lost := g.fake.notices[len(g.fake.notices)-1]; c.want == migration.AnswerPage && (!strings.Contains(lost.Describe(), c.says) || g.counts[name] > 0) {
+				t.Errorf("%d rescues are counted, and the owner reads %q", g.counts[name], lost.Describe())
+			}
+			j := g.job(t)
+			if d := j.Denials[0]; c.want == migration.AnswerPage && (!strings.Contains(d.Why, c.says) || d.What != "kms:Decrypt on "+cmk("new", region).ARN) || (d.Why == "") != (c.says == "") {
+				t.Errorf("the job keeps %+v", d)
+			}
+		})
+	}
+}
+
+// The key that the secret, or the copy that was read, had before is the one that is asked about.
+func TestWhatLetsAReaderInIsAskedOfTheKeyThatWhatItReadHad(t *testing.T) {
+	w, r := lively(t)
+	w.edit(t, func(j *migration.Job) {
+		j.Before.KeyID, j.Before.KeyARN = alias, cmk("old", region).ARN
+		j.Before.Replicas = []guard.Replica{{Region: other, KeyID: cmk("far", other).ARN, Key: cmk("far", other)}}
+		j.Copies = []migration.ReplicaTo{{Region: other, Target: cmk("new", other).ARN, Moved: now}}
+	})
+	for in, want := range map[string]string{"": cmk("old", region).ARN, other: cmk("far", other).ARN} {
+		w.refusal = &migration.Refusal{By: migration.LockKey}
+		r.Region, r.EventID, r.At = in, "e-"+in, w.now
+		if _, err := w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r); err != nil || w.previous != want {
+			t.Errorf("in %q asked about %q, want %q; error %v", in, w.previous, want, err)
+		}
+		w.now = w.now.Add(48 * time.Hour)
+	}
+}
+
+// Who was shut out and reads again holds up nothing, and who was not is waited for, though it read after the re-key.
+func TestASecretWaitsForAReaderThatIsShutOut(t *testing.T) {
+	rules := migration.Defaults()
+	j := job(migration.Observing)
+	j.RekeyedAt = now
+	j.Readers = []migration.Known{{Principal: role("app"), Seen: true, ReadAt: now.Add(time.Hour)}}
+	j.Denials = []migration.Denial{{Principal: role("app"), At: now.Add(2 * time.Hour), By: migration.LockKey, What: "kms:Decrypt on k", Answer: migration.AnswerPage, Why: "nothing helps"}}
+	s := migration.Seen{At: now.Add(72 * time.Hour), Secret: secret("db", cmk("new", region), managed())}
+	if step := migration.Next(j, s, rules); step.Action != migration.DoWait || !strings.Contains(step.Reason, role("app")+" cannot read it and lacks kms:Decrypt on k: nothing helps") || len(j.Silent()) != 1 {
+		t.Errorf("shut out: %+v, waits for %v", step, j.Silent())
+	}
+	j.Denials[0].Again = now.Add(5 * time.Hour)
+	j.Readers[0].ReadAt = now.Add(4 * time.Hour)
+	if step := migration.Next(j, s, rules); step.Action != migration.DoWait {
+		t.Errorf("shut out again: %+v", step)
+	}
+	j.Readers[0].ReadAt = now.Add(6 * time.Hour)
+	if step := migration.Next(j, s, rules); step.Action == migration.DoWait || len(j.Silent()) > 0 {
+		t.Errorf("reads again: %+v, waits for %v", step, j.Silent())
 	}
 }
 

@@ -88,7 +88,7 @@ func (g *Grant) constraint(c *context, reason *reasons) truth {
 		for key, value := range wanted {
 			got, known := c.lookup(contextKey{name: encryptionContextPrefix + strings.ToLower(key), row: encryptionContext})
 			switch {
-			case known == keyUnknown || known == keyHidden || known == keyEither:
+			case known == keyUnknown || known == keyHidden || known == keyEither || known == keyAtLeast:
 				reason.missing("kms:EncryptionContext:" + key)
 				result = min(result, maybe)
 			case known == keyAbsent || len(got) != 1 || got[0] != value:
