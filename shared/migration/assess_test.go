@@ -94,6 +94,16 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		}, []string{data + "/AROAXXX unknown seen 2"}, []string{data + "/AROAXXX may lose access: CloudTrail names no more of it than its account and its id"}},
 		"who may write, and not under the new key": {[]inventory.Principal{principal("writer", writing), principal("app", may(true))}, nil, nil,
 			[]string{"app keeps allowed 0", "writer loses writes 0"}, []string{role("writer") + " would lose access: it writes, which takes kms:GenerateDataKey from the re-key on"}},
+		"who may write, and of the key that it has nobody knows": {[]inventory.Principal{principal("writer", writing)}, func(s *inventory.Snapshot) { s.Secrets[0].Facts = secret("db", cmk("old", region)) }, nil,
+			[]string{"writer loses writes 0"}, []string{role("writer") + " would lose access: it writes"}},
+		"who may write under the key that it has": {[]inventory.Principal{principal("writer", strings.Replace(writing, `"secretsmanager:UpdateSecret"`, `"kms:GenerateDataKey"`, 1))}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts, s.Keys[0].Policy = secret("db", cmk("old", region)), closedKey
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: delegated})
+		}, nil, []string{"writer loses writes 0"}, []string{role("writer") + " would lose access: it writes"}},
+		"who may write, and not under the key that it has": {[]inventory.Principal{principal("writer", writing)}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts = secret("db", cmk("old", region))
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: delegated})
+		}, nil, nil, nil},
 		"who may write, in a copy": {[]inventory.Principal{principal("writer", writing)}, nil, func(q *migration.Question) { q.Replica = true }, nil, nil},
 		"who may write, and changes the secret": {[]inventory.Principal{principal("writer", writing), principal("zzz", writing)}, nil, func(q *migration.Question) { q.Changer = role("writer") }, []string{"zzz loses writes 0"},
 			[]string{role("zzz") + " would lose access: it writes", "the role writer lacks kms:Decrypt", "the role writer lacks kms:Encrypt", "the role writer lacks kms:GenerateDataKey"}},
@@ -215,6 +225,47 @@ func TestWhatAUserWouldLoseSaysWhichUseTakesWhichRight(t *testing.T) {
 			if more := r.Principal == role("rotator"); strings.HasPrefix(r.Why, "it rotates, which takes kms:GenerateDataKey from the re-key on: ") != more || strings.HasPrefix(r.Why, "not allowed: ") == more {
 				t.Errorf("%s: %s", r.Principal, r.Why)
 			}
+		}
+	}
+}
+
+// A reader is judged by its worst use, whichever comes first, and by the right that ends first.
+func TestAReaderIsJudgedByItsWorstUse(t *testing.T) {
+	const ends = "2026-12-24T00:00:00Z"
+	until := func(of, always string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecret",` + always + `],"Resource":"*"},
+			{"Effect":"Allow","Action":[` + of + `],"Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"` + ends + `"}}}]}`
+	}
+	for sentence, c := range map[string]struct {
+		policy string
+		does   migration.Does
+		reads  []string // versions
+		want   migration.Verdict
+		until  string
+	}{
+		"the current version, and then one that takes no right": {may(false), "", []string{"", "v0"}, migration.Loses, ""},
+		"one that takes no right, and then the current version": {may(false), "", []string{"v0", ""}, migration.Loses, ""},
+		"reads until a date, and writes":                        {until(`"kms:Decrypt"`, `"kms:GenerateDataKey","kms:Encrypt"`), migration.Writes, []string{""}, migration.Keeps, ends},
+		"writes until a date, and reads":                        {until(`"kms:GenerateDataKey"`, `"kms:Decrypt","kms:Encrypt"`), migration.Writes, []string{""}, migration.Keeps, ends},
+		"updates, which the last of its rights ends":            {until(`"kms:Encrypt"`, `"kms:GenerateDataKey","kms:Decrypt"`), migration.Updates, []string{""}, migration.Keeps, ends},
+		"updates, which the first of its rights ends":           {until(`"kms:GenerateDataKey"`, `"kms:Encrypt","kms:Decrypt"`), migration.Updates, []string{""}, migration.Keeps, ends},
+		"updates, and no right ends":                            {until(`"kms:Sign"`, `"kms:GenerateDataKey","kms:Encrypt","kms:Decrypt"`), migration.Updates, []string{""}, migration.Keeps, ""},
+	} {
+		s := org(principal("app", c.policy))
+		s.Secrets[0].Facts.Versions = append(s.Secrets[0].Facts.Versions, guard.Version{ID: "v0", Keys: []guard.Key{managed()}})
+		found := assess(t, s, func(q *migration.Question) {
+			for _, version := range c.reads {
+				by := seen("app")
+				by.Does, by.Version = c.does, version
+				q.Seen = append(q.Seen, by)
+			}
+		})
+		r, until := found.Readers[0], ""
+		if !r.Until.IsZero() {
+			until = r.Until.Format(time.RFC3339)
+		}
+		if r.Verdict != c.want || until != c.until {
+			t.Errorf("%s: %s until %q, want %s until %q", sentence, r.Verdict, until, c.want, c.until)
 		}
 	}
 }
