@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -28,7 +29,7 @@ func (r *review) open(k *inventory.Key) {
 		r.unknown(guard.KeyOpen, k, "whether AWS RAM shares it could not be read: "+k.SharedUnread)
 	case k.Shared != "":
 		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "AWS RAM shares it by a policy of its own, beside the key policy: whom that lets in is not judged",
-			Statement: k.Shared, Fix: "aws ram list-principals --resource-owner SELF --resource-arn " + k.Facts.ARN + " (says with whom; if that is not meant, take the key out of the resource share)"})
+			Statement: k.Shared, Fix: "look in AWS RAM with whom the resource share is, and take the key out of it where that is not meant"})
 	}
 	r.grants(k)
 }
@@ -225,7 +226,7 @@ func (r *review) grants(k *inventory.Key) {
 			continue
 		}
 		r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s of account %s use it (%s), not approved", g.ID, g.Grantee, p.Account, strings.Join(g.Operations, ", ")),
-			Fix: fmt.Sprintf("aws kms revoke-grant --key-id %s --grant-id %s", k.Facts.ARN, g.ID)})
+			Fix: awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID)})
 	}
 }
 
