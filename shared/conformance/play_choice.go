@@ -65,15 +65,11 @@ func choiceNamed(ctx context.Context, w *World) (Answer, error) {
 	return refusedOrNot(stopped(ctx, w, bySession, "create", choice, func(s *sandbox.Session) error {
 		_, err := s.CreateSecret(ctx, w.what("new"), managedKey)
 		return err
-	}))
+	}, nil))
 }
 
 func choiceEmpty(ctx context.Context, w *World) (Answer, error) {
-	secret, _, err := w.underA(ctx)
-	if err != nil {
-		return "", err
-	}
-	return refusedOrNot(stopped(ctx, w, bySession, "update", choice, func(s *sandbox.Session) error { return s.SetKey(ctx, secret, "") }))
+	return setsEmptyKey(ctx, w, bySession, choice)
 }
 
 func choiceWrite(ctx context.Context, w *World) (Answer, error) {
@@ -84,7 +80,7 @@ func choiceWrite(ctx context.Context, w *World) (Answer, error) {
 	return refusedOrNot(stopped(ctx, w, bySession, "write", choice, func(s *sandbox.Session) error {
 		_, err := s.Put(ctx, secret)
 		return err
-	}))
+	}, nil))
 }
 
 func choiceReplica(ctx context.Context, w *World) (answer Answer, err error) {

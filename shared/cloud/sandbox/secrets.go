@@ -70,6 +70,7 @@ type Described struct {
 	Replicas       map[string]Replica // by Region
 	Tags           map[string]string
 	Pending        bool // it is to be deleted
+	Rotates        bool
 }
 
 // Replica is a replica as its primary shows it.
@@ -89,7 +90,7 @@ func (s *Session) Describe(ctx context.Context, id string) (Described, error) {
 		return Described{}, session.Fail(err, "describe secret %s", id)
 	}
 	d := Described{ARN: aws.ToString(out.ARN), Name: aws.ToString(out.Name), Key: aws.ToString(out.KmsKeyId), Owner: aws.ToString(out.OwningService),
-		PrimaryRegion: aws.ToString(out.PrimaryRegion), Replicas: map[string]Replica{}, Tags: map[string]string{}, Pending: out.DeletedDate != nil}
+		PrimaryRegion: aws.ToString(out.PrimaryRegion), Replicas: map[string]Replica{}, Tags: map[string]string{}, Pending: out.DeletedDate != nil, Rotates: aws.ToBool(out.RotationEnabled)}
 	for _, tag := range out.Tags {
 		d.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 	}
