@@ -21,7 +21,11 @@ func (w *World) may(ctx context.Context, what string, call func(context.Context,
 	return w.eventually(ctx, what, func(ctx context.Context) error { return call(ctx, session) })
 }
 
-func maySetKeys(ctx context.Context, w *World) error {
+func maySetKeys(ctx context.Context, w *World) error { return maySetKeyTo(ctx, w, "") }
+
+func mayMoveToManagedKey(ctx context.Context, w *World) error { return maySetKeyTo(ctx, w, managedKey) }
+
+func maySetKeyTo(ctx context.Context, w *World, named string) error {
 	secret, key, err := w.underA(ctx)
 	if err != nil {
 		return err
@@ -30,7 +34,7 @@ func maySetKeys(ctx context.Context, w *World) error {
 		if err := s.SetKey(ctx, secret, key); err != nil {
 			return err
 		}
-		return s.SetKey(ctx, secret, "")
+		return s.SetKey(ctx, secret, named)
 	})
 }
 
@@ -156,7 +160,7 @@ func (w *World) hasKey(ctx context.Context, in *sandbox.Session, secret, key str
 // lostKey errs while a secret shows a key.
 func (w *World) lostKey(ctx context.Context, secret, key string) error {
 	if err := w.hasKey(ctx, w.own, secret, key); err == nil || !errors.Is(err, errUnexpected) {
-		return cmp.Or(err, fmt.Errorf("%w: an empty key was set, and the key before is shown", errUnexpected))
+		return cmp.Or(err, fmt.Errorf("%w: another key was set, and the one before is shown", errUnexpected))
 	}
 	return nil
 }
@@ -284,6 +288,22 @@ func mayReplicate(ctx context.Context, w *World) error {
 	if err := w.may(ctx, "replicate a secret", func(ctx context.Context, s *sandbox.Session) error {
 		return s.Replicate(ctx, secret, w.second.Region(), "")
 	}); err != nil {
+		return err
+	}
+	return w.inSync(ctx, secret)
+}
+
+func mayCreateReplicated(ctx context.Context, w *World) error {
+	a, err := w.keyA()
+	if err != nil {
+		return err
+	}
+	secret := ""
+	err = w.may(ctx, "create a secret with a replica", func(ctx context.Context, s *sandbox.Session) (err error) {
+		secret, err = s.CreateReplicated(ctx, w.what("s"), a, w.second.Region())
+		return err
+	})
+	if err != nil {
 		return err
 	}
 	return w.inSync(ctx, secret)

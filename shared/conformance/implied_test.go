@@ -3,6 +3,7 @@ package conformance_test
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -85,6 +86,22 @@ func underImplied(t *testing.T, id string, of localaws.Behavior, d implied, pati
 	l.Lock()
 	defer l.Unlock()
 	return results[0], calls
+}
+
+// What is re-keyed where nothing can be encrypted has no new copy: no question about one is answered, not even as it would be.
+func TestNoQuestionAboutReKeyedCopiesIsAnsweredWhereThereAreNone(t *testing.T) {
+	t.Parallel()
+	for _, q := range conformance.Questions() {
+		if !strings.HasPrefix(q.ID, "secretsmanager.rekey") {
+			continue
+		}
+		for _, what := range []string{"encrypt", "encrypt, by services"} {
+			if r, _ := underImplied(t, q.ID, localaws.Behavior{}, implied{statement: impliedDenials[what].statement}, conformance.ForDouble()); r.Verdict != conformance.Unanswered ||
+				impliedDenials[what].named && r.Reason != conformance.NotPermitted {
+				t.Errorf("%s, denied %s: %s %q (%s %s)", q.ID, what, r.Verdict, r.Answer, r.Reason, r.Detail)
+			}
+		}
+	}
 }
 
 // An account that denies what Secrets Manager does with keys in a caller's name makes no question answer otherwise than it would, also where

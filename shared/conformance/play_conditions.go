@@ -214,19 +214,19 @@ func refusedOrNot(refused bool, err error) (Answer, error) {
 	return Passes, nil
 }
 
-// setsEmptyKey sets an empty key as somebody whom a statement binds.
-func setsEmptyKey(ctx context.Context, w *World, by denier, statement string) (Answer, error) {
+// setsManagedKey moves a secret to the AWS managed key, by a name of it or an empty key, as somebody whom a statement binds.
+func setsManagedKey(ctx context.Context, w *World, by denier, statement, named string) (Answer, error) {
 	secret, key, err := w.underA(ctx)
 	if err != nil {
 		return "", err
 	}
-	return refusedOrNot(stopped(ctx, w, by, "update", statement, func(s *sandbox.Session) error { return s.SetKey(ctx, secret, "") },
+	return refusedOrNot(stopped(ctx, w, by, "update", statement, func(s *sandbox.Session) error { return s.SetKey(ctx, secret, named) },
 		func() error { return w.lostKey(ctx, secret, key) }))
 }
 
 func layerEmptyKey(by denier) func(context.Context, *World) (Answer, error) {
 	return func(ctx context.Context, w *World) (Answer, error) {
-		return setsEmptyKey(ctx, w, by, layer)
+		return setsManagedKey(ctx, w, by, layer, "")
 	}
 }
 
