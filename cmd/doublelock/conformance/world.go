@@ -95,16 +95,9 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	return w, err
 }
 
-// open opens AWS with the credentials of the environment.
+// open opens AWS with the credentials of the environment, which have to work.
 func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
-	c, err := o.openAt(ctx, env, env.Getenv(settings.EnvEndpoint))
-	if err != nil {
-		return nil, fmt.Errorf("conformance: %w", err)
-	}
-	endpoint, err := sandbox.Endpoint(ctx, c, o.region)
-	if err == nil && endpoint != strings.TrimRight(c.Options().Endpoint, "/") { // of one service each, or of the profile
-		c, err = o.openAt(ctx, env, endpoint)
-	}
+	c, err := o.openConfigured(ctx, env)
 	if err == nil {
 		_, err = caller.Account(ctx, c, o.region, c.Options().Endpoint)
 	}
@@ -112,6 +105,19 @@ func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, err
 		return nil, fmt.Errorf("conformance: %w", err)
 	}
 	return c, nil
+}
+
+// openConfigured opens AWS, or what variables and profiles name in its place.
+func (o *options) openConfigured(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
+	c, err := o.openAt(ctx, env, "") // the SDK says which endpoints variables and profiles name, and which of them count
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := sandbox.Endpoint(ctx, c, o.region)
+	if err != nil || endpoint == "" {
+		return c, err
+	}
+	return o.openAt(ctx, env, endpoint)
 }
 
 // openAt opens AWS, or what stands in for it at a URL. The SDK finds the credentials, also those in variables: so it takes notice of
