@@ -42,6 +42,9 @@ type world struct {
 	reopen func(context.Context) (map[string]*sandbox.Session, error)
 }
 
+// standInForAWS is what a report is against that was asked of another endpoint than AWS's own.
+const standInForAWS = "a stand-in for AWS"
+
 // held ends the name of the file that a run holds beside its state for as long as it is alive.
 const held = ".lock"
 
@@ -62,7 +65,7 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	w := &world{against: conformance.AWS, stop: func() {}, alive: func() error { return nil }, file: file, again: o.cleanupOf(run), lasts: cleaning}
 	patience := conformance.ForAWS()
 	if endpoint := c.Options().Endpoint; endpoint != "" {
-		w.against = "a stand-in for AWS"
+		w.against = standInForAWS
 		if onThisMachine(endpoint) {
 			patience, w.lasts = conformance.ForDouble(), cleaningLocal
 		}
@@ -334,6 +337,7 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 			env.Note("%s is of account %s at %s and stays; this removes what is of account %s at %s", file, state.Account, cmp.Or(state.Endpoint, conformance.AWS), own.Account(), cmp.Or(c.Options().Endpoint, conformance.AWS))
 			continue
 		}
+		failed = append(failed, showLeft(env, file, state))
 		there := *o
 		there.region, there.second = state.Region, cmp.Or(state.Second, o.second)
 		sessions, err := there.sessions(ctx, c, state.Run, nothing)
