@@ -117,6 +117,7 @@ type Options struct {
 	Parallel   int // how many questions at once
 	Now        func() time.Time
 	Progress   func(done, total int, question string)
+	Answered   func(Result) // of each question as soon as it has ended, one at a time; nil is nobody
 }
 
 // Asked lists the questions of a run: those that were named, or all but the second set where there is no organization.
@@ -138,6 +139,9 @@ func Ask(ctx context.Context, o Options) []Result {
 		results[at] = ask(ctx, s, questions[at], o)
 		mu.Lock()
 		defer mu.Unlock()
+		if o.Answered != nil {
+			o.Answered(results[at])
+		}
 		done++
 		if o.Progress != nil {
 			o.Progress(done, len(questions), questions[at].ID)

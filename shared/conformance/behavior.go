@@ -165,39 +165,40 @@ func ReadBehavior(path string, p arn.Partition, read func(path string) ([]byte, 
 	return f, nil
 }
 
-// Judge gives the results of asking the local AWS the verdict that it does not follow the report, where it answered
-// otherwise, and adds one for each answer that it cannot follow and was not asked for.
-func (f Followed) Judge(results []Result) []Result {
-	reported, reasons := map[string]Answer{}, map[string]Reason{}
+// Judge gives a result of asking the local AWS the verdict that it does not follow the report, where it answered otherwise.
+func (f Followed) Judge(r Result) Result {
+	var why Reason
 	for _, one := range f.Report.Results {
-		reported[one.Question] = one.Answer
-	}
-	for _, u := range f.Left {
-		reasons[u.Question] = u.Reason
-	}
-	asked := map[string]bool{}
-	judged := slices.Clone(results)
-	for n := range judged {
-		r := &judged[n]
-		asked[r.Question], r.Reported = true, reported[r.Question]
-		why, left := reasons[r.Question]
-		switch {
-		case r.Reported == "" || r.Reported == r.Answer && why != UnknownVerdict: // of which nobody here can say what it means
-		case left:
-			r.Verdict, r.Reason, r.Detail = NotFollowed, why, ""
-		case r.Answer != "", slices.Contains([]Reason{Unexpected, Refusal, NotPermitted, NotShown, NotEvaluated}, r.Reason):
-			r.Verdict, r.Reason, r.Detail = NotFollowed, Excluded, ""
+		if one.Question == r.Question {
+			r.Reported = one.Answer
 		}
 	}
+	at := slices.IndexFunc(f.Left, func(u Unfollowed) bool { return u.Question == r.Question })
+	if at >= 0 {
+		why = f.Left[at].Reason
+	}
+	switch {
+	case r.Reported == "" || r.Reported == r.Answer && why != UnknownVerdict: // of which nobody here can say what it means
+	case at >= 0:
+		r.Verdict, r.Reason, r.Detail = NotFollowed, why, ""
+	case r.Answer != "", slices.Contains([]Reason{Unexpected, Refusal, NotPermitted, NotShown, NotEvaluated}, r.Reason):
+		r.Verdict, r.Reason, r.Detail = NotFollowed, Excluded, ""
+	}
+	return r
+}
+
+// Unasked are results for the answers that the local AWS cannot follow and was not asked for.
+func (f Followed) Unasked(results []Result) []Result {
+	var unasked []Result
 	for _, u := range f.Left {
-		if asked[u.Question] {
+		if slices.ContainsFunc(results, func(r Result) bool { return r.Question == u.Question }) {
 			continue
 		}
 		r := Result{Question: u.Question, Reported: u.Answer, Verdict: NotFollowed, Reason: u.Reason}
 		if q, known := Find(u.Question); known {
 			r.Row, r.Title, r.Assumed = q.Row, q.Title, q.Assumed
 		}
-		judged = append(judged, r)
+		unasked = append(unasked, r)
 	}
-	return judged
+	return unasked
 }

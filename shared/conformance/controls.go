@@ -1,7 +1,9 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
@@ -19,7 +21,11 @@ func (w *World) may(ctx context.Context, what string, call func(context.Context,
 	return w.eventually(ctx, what, func(ctx context.Context) error { return call(ctx, session) })
 }
 
-func maySetKeys(ctx context.Context, w *World) error {
+func maySetKeys(ctx context.Context, w *World) error { return maySetKeyTo(ctx, w, "") }
+
+func mayMoveToManagedKey(ctx context.Context, w *World) error { return maySetKeyTo(ctx, w, managedKey) }
+
+func maySetKeyTo(ctx context.Context, w *World, named string) error {
 	secret, key, err := w.underA(ctx)
 	if err != nil {
 		return err
@@ -28,7 +34,7 @@ func maySetKeys(ctx context.Context, w *World) error {
 		if err := s.SetKey(ctx, secret, key); err != nil {
 			return err
 		}
-		return s.SetKey(ctx, secret, "")
+		return s.SetKey(ctx, secret, named)
 	})
 }
 
@@ -108,7 +114,62 @@ func mayTakeRoles(ctx context.Context, w *World) error {
 func (w *World) reencrypted(ctx context.Context, secret, key string) error {
 	keys, err := keysOf(ctx, w, secret, current)
 	if err == nil && !holds(keys, key) {
-		err = fmt.Errorf("%w: a re-key with every right re-encrypts nothing", errUnexpected)
+		err = w.missing(ctx, "a re-key with every right re-encrypts nothing", false)
+	}
+	return err
+}
+
+// missing is why an effect does not come that takes the use of keys in the caller's name, in the second Region as well: KMS refuses
+// that to whoever runs this, which Secrets Manager does not always say, or nobody knows.
+func (w *World) missing(ctx context.Context, what string, afar bool) error {
+	key, err := w.keyA()
+	if err == nil {
+		err = w.own.TryKey(ctx, key)
+	}
+	if err == nil && afar {
+		if key, err = w.farKey(); err == nil {
+			err = w.second.TryKey(ctx, key)
+		}
+	}
+	return cmp.Or(err, fmt.Errorf("%w: %s", errUnexpected, what))
+}
+
+// newCopyOpens errs unless a secret that was re-keyed from a key opens for the caller without that one: it was re-encrypted then,
+// whatever is listed.
+func (w *World) newCopyOpens(ctx context.Context, secret, old string) error {
+	session, err := w.without(ctx, "copy", denyKey("kms:Decrypt", old))
+	if err != nil {
+		return err
+	}
+	err = w.eventually(ctx, "read the new copy", func(ctx context.Context) error { return session.Read(ctx, secret) })
+	if sandbox.Denied(err) {
+		err = w.missing(ctx, "a re-keyed version does not open with the new key alone", false)
+	}
+	return err
+}
+
+// hasKey errs unless a secret shows a key.
+func (w *World) hasKey(ctx context.Context, in *sandbox.Session, secret, key string) error {
+	d, err := in.Describe(ctx, secret)
+	if err == nil && !same(d.Key, key) {
+		err = fmt.Errorf("%w: the key was set, and is not shown", errUnexpected)
+	}
+	return err
+}
+
+// lostKey errs while a secret shows a key.
+func (w *World) lostKey(ctx context.Context, secret, key string) error {
+	if err := w.hasKey(ctx, w.own, secret, key); err == nil || !errors.Is(err, errUnexpected) {
+		return cmp.Or(err, fmt.Errorf("%w: another key was set, and the one before is shown", errUnexpected))
+	}
+	return nil
+}
+
+// isDisabled errs unless a key is.
+func (w *World) isDisabled(ctx context.Context, key string) error {
+	on, err := w.own.Enabled(ctx, key)
+	if err == nil && on {
+		err = fmt.Errorf("%w: the key was disabled, and is enabled", errUnexpected)
 	}
 	return err
 }
@@ -198,7 +259,10 @@ func ownSetsKeyAfar(ctx context.Context, w *World) error {
 	if err != nil {
 		return err
 	}
-	return w.second.SetKey(ctx, secret, key)
+	if err := w.second.SetKey(ctx, secret, key); err != nil {
+		return err
+	}
+	return w.hasKey(ctx, w.second, secret, key)
 }
 
 // ownReadsAfar reads a secret of the second Region that is no replica.
@@ -229,6 +293,22 @@ func mayReplicate(ctx context.Context, w *World) error {
 	return w.inSync(ctx, secret)
 }
 
+func mayCreateReplicated(ctx context.Context, w *World) error {
+	a, err := w.keyA()
+	if err != nil {
+		return err
+	}
+	secret := ""
+	err = w.may(ctx, "create a secret with a replica", func(ctx context.Context, s *sandbox.Session) (err error) {
+		secret, err = s.CreateReplicated(ctx, w.what("s"), a, w.second.Region())
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	return w.inSync(ctx, secret)
+}
+
 func mayWriteReplicated(ctx context.Context, w *World) error {
 	if err := replicated(ctx, w, ""); err != nil {
 		return err
@@ -243,7 +323,7 @@ func mayWriteReplicated(ctx context.Context, w *World) error {
 	}
 	follows, err := w.follows(ctx, name, written)
 	if err == nil && !follows {
-		err = fmt.Errorf("%w: a replica does not follow", errUnexpected)
+		err = w.missing(ctx, "a replica does not follow", true)
 	}
 	return err
 }

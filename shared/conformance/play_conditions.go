@@ -86,8 +86,9 @@ const (
 	keyIsEmpty   = `{"StringEquals":{"secretsmanager:KmsKeyArn":""}}`
 )
 
-// stopped reports whether a call is refused where a statement denies it. Other errors are errors.
-func stopped(ctx context.Context, w *World, by denier, name, statement string, call func(*sandbox.Session) error) (is bool, err error) {
+// stopped reports whether a call is refused where a statement denies it. Other errors are errors, as is a call that goes well and did
+// not do what it is for; did looks, as whoever runs this, and nil is where an answer of the call shows it.
+func stopped(ctx context.Context, w *World, by denier, name, statement string, call func(*sandbox.Session) error, did func() error) (is bool, err error) {
 	session, release, err := by(ctx, w, name, statement)
 	if release != nil {
 		defer func() { err = errors.Join(err, release(context.WithoutCancel(ctx))) }()
@@ -100,7 +101,10 @@ func stopped(ctx context.Context, w *World, by denier, name, statement string, c
 	} else if err != nil {
 		return true, nil
 	}
-	return false, nil
+	if did != nil {
+		err = did()
+	}
+	return false, err
 }
 
 func emptyKeyCondition(by denier) func(context.Context, *World) (Answer, error) {
@@ -110,7 +114,12 @@ func emptyKeyCondition(by denier) func(context.Context, *World) (Answer, error) 
 			return "", err
 		}
 		set := func(name, condition, to string) (bool, error) {
-			return stopped(ctx, w, by, name, deny("secretsmanager:UpdateSecret", condition), func(s *sandbox.Session) error { return s.SetKey(ctx, secret, to) })
+			return stopped(ctx, w, by, name, deny("secretsmanager:UpdateSecret", condition), func(s *sandbox.Session) error { return s.SetKey(ctx, secret, to) }, func() error {
+				if to == "" {
+					return w.lostKey(ctx, secret, key)
+				}
+				return w.hasKey(ctx, w.own, secret, to)
+			})
 		}
 		if is, err := set("control", keyIsPresent, key); err != nil {
 			return "", err
@@ -166,7 +175,7 @@ func aliasCondition(by denier) func(context.Context, *World) (Answer, error) {
 					}
 					return err
 				})
-			})
+			}, nil)
 			if err != nil {
 				return "", err
 			}
@@ -192,7 +201,7 @@ func layerCreate(ctx context.Context, w *World) (Answer, error) {
 	return refusedOrNot(stopped(ctx, w, bySession, "create", layer, func(s *sandbox.Session) error {
 		_, err := s.CreateSecret(ctx, w.what("new"), "")
 		return err
-	}))
+	}, nil))
 }
 
 func refusedOrNot(refused bool, err error) (Answer, error) {
@@ -205,13 +214,19 @@ func refusedOrNot(refused bool, err error) (Answer, error) {
 	return Passes, nil
 }
 
+// setsManagedKey moves a secret to the AWS managed key, by a name of it or an empty key, as somebody whom a statement binds.
+func setsManagedKey(ctx context.Context, w *World, by denier, statement, named string) (Answer, error) {
+	secret, key, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	return refusedOrNot(stopped(ctx, w, by, "update", statement, func(s *sandbox.Session) error { return s.SetKey(ctx, secret, named) },
+		func() error { return w.lostKey(ctx, secret, key) }))
+}
+
 func layerEmptyKey(by denier) func(context.Context, *World) (Answer, error) {
 	return func(ctx context.Context, w *World) (Answer, error) {
-		secret, _, err := w.underA(ctx)
-		if err != nil {
-			return "", err
-		}
-		return refusedOrNot(stopped(ctx, w, by, "update", layer, func(s *sandbox.Session) error { return s.SetKey(ctx, secret, "") }))
+		return setsManagedKey(ctx, w, by, layer, "")
 	}
 }
 

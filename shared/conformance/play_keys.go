@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,7 @@ import (
 func keyQuestions() []Question {
 	return []Question{
 		{ID: "kms.disabled.read", Row: 4, Title: "Which error does a read meet whose key is disabled?", Document: "https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_GetSecretValue.html",
-			Calls: calls(newSecret, read, "kms:DisableKey"),
+			Calls: calls(newSecret, read, "kms:DisableKey kms:DescribeKey"),
 			Choices: []Choice{
 				{Answer: "decryption-failure", Meaning: "the kill switch proves itself by that type"},
 				{Answer: "access-denied", ByRefusal: true, Meaning: "a read that the kill switch stopped looks like one without rights", Set: func(b *localaws.Behavior) { b.DisabledRead = localaws.DisabledIsAccessDenied }},
@@ -23,7 +24,7 @@ func keyQuestions() []Question {
 				{Answer: "goes-on", Meaning: "reads go on: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "decryption-failure", Control: ownReads, Play: disabledRead},
 		{ID: "kms.disabled.delay", Row: 4, Title: "How long after DisableKey do reads still go on?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/programming-eventual-consistency.html",
-			Calls: calls(newSecret, read, "kms:DisableKey"),
+			Calls: calls(newSecret, read, "kms:DisableKey kms:DescribeKey"),
 			Choices: []Choice{
 				{Answer: "seconds", ByRefusal: true, Meaning: "the kill switch verifies within its time"},
 				{Answer: "a-minute", ByRefusal: true, Meaning: "the kill switch has to wait a minute before it calls itself failed"},
@@ -31,7 +32,7 @@ func keyQuestions() []Question {
 				{Answer: "goes-on", Meaning: "reads go on for as long as the run waited: the kill switch needs a second way", Set: goOn},
 			}, Assumed: "seconds", Control: ownReads, Play: disabledDelay},
 		{ID: "kms.trailing-days", Row: 18, Title: "Does kms:TrailingDaysWithoutKeyUsage deny disabling a key that was just used?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html",
-			Trail: true, Calls: calls(asRole, "kms:DisableKey kms:GetKeyLastUsage"),
+			Trail: true, Calls: calls(asRole, "kms:DisableKey kms:DescribeKey kms:GetKeyLastUsage"),
 			Choices: []Choice{
 				{Answer: Refused, ByRefusal: true, Meaning: "doublelock-tamper keeps keys in use from being disabled"},
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
@@ -57,7 +58,7 @@ func keyQuestions() []Question {
 				{Answer: "new-target", Meaning: "Secrets Manager follows the alias when it is asked"},
 			}, Assumed: "alias", Play: aliasMovedDescribed},
 		{ID: "kms.alias-gone.write", Row: 35, Title: "What does a write answer when the alias that the secret names is gone?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
-			Calls: calls(newSecret, newAlias, put),
+			Calls: calls(newSecret, newAlias, "kms:DescribeKey", put),
 			Choices: []Choice{
 				{Answer: "invalid-parameter", ByRefusal: true, Meaning: "a deleted alias stops writes, and reads go on: it is found by its event alone"},
 				{Answer: "encryption-failure", ByRefusal: true, Meaning: "the same, as for a key that cannot be used"},
@@ -125,6 +126,9 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 	if failed != nil {
 		return nil, 0, errors.Join(errUnexpected, failed)
 	}
+	if err := w.isDisabled(ctx, key); err != nil { // and nobody enabled it again
+		return nil, 0, err
+	}
 	waited := time.Since(start).Round(time.Second)
 	w.note("reads went on", "for %s", waited)
 	w.meaning = fmt.Sprintf("reads go on after %s, which is how long the run waited: the kill switch needs a second way", waited)
@@ -184,7 +188,7 @@ func trailingDays(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	return refusedOrNot(stopped(ctx, w, bySession, "idle", deny("kms:DisableKey", `{"NumericLessThan":{"kms:TrailingDaysWithoutKeyUsage":"30"}}`),
-		func(s *sandbox.Session) error { return s.DisableKey(ctx, key) }))
+		func(s *sandbox.Session) error { return s.DisableKey(ctx, key) }, func() error { return w.isDisabled(ctx, key) }))
 }
 
 // grantContext lets a role read that may read secrets and use no key, by a grant that the secret's ARN limits.
@@ -304,8 +308,8 @@ func aliasGone(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
-	if _, err := w.own.Remove(ctx, sandbox.Resource{Kind: sandbox.Alias, Account: w.own.Account(), Region: w.own.Region(), Name: alias}); err != nil {
-		return "", err
+	if there, err := w.own.Remove(ctx, sandbox.Resource{Kind: sandbox.Alias, Account: w.own.Account(), Region: w.own.Region(), Name: alias}); err != nil || !there {
+		return "", cmp.Or(err, errUnexpected)
 	}
 	const goesOn Answer = "goes-on"
 	answer, since := goesOn, time.Time{} // the answer of the last writes, and since when
@@ -324,6 +328,11 @@ func aliasGone(ctx context.Context, w *World) (Answer, error) {
 	})
 	if err == nil && answer != goesOn && time.Since(since) < w.patience.Settle {
 		err = errUnexpected // writes fail now so, now so
+	}
+	if err == nil && answer == goesOn {
+		if _, shown := w.own.KeyOf(ctx, alias); !sandbox.Gone(shown) {
+			err = cmp.Or(shown, fmt.Errorf("%w: the alias was deleted, and is there", errUnexpected))
+		}
 	}
 	return answer, err
 }

@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -85,7 +86,7 @@ func (w *World) replica(ctx context.Context) (name, farKey string, err error) {
 func (w *World) inSync(ctx context.Context, secret string) error {
 	status, err := replicaStatus(ctx, w, secret)
 	if err == nil && status != sandbox.InSync {
-		err = fmt.Errorf("%w: the replica is %s", errUnexpected, status)
+		err = w.missing(ctx, "the replica is "+status, true)
 	}
 	return err
 }
@@ -144,6 +145,13 @@ func replicaPromoted(ctx context.Context, w *World) (Answer, error) {
 	if err := w.second.Promote(ctx, name); err != nil {
 		return "", err
 	}
+	promoted, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {
+		d, err := w.second.Describe(ctx, name)
+		return d.PrimaryRegion != w.own.Region(), err
+	})
+	if err != nil || !promoted {
+		return "", cmp.Or(err, fmt.Errorf("the promotion within %s: %w", w.patience.Change, errNotShown))
+	}
 	code := ""
 	answer, err := w.settled(ctx, "unreadable", func(ctx context.Context) (Answer, error) {
 		d, err := w.second.Describe(ctx, name)
@@ -190,7 +198,7 @@ func replicaOfWriter(ctx context.Context, w *World) (Answer, error) {
 	refused, err := stopped(ctx, w, bySession, "writer", denyKey("kms:Decrypt", a), func(s *sandbox.Session) (err error) {
 		written, err = s.Put(ctx, name)
 		return err
-	})
+	}, nil)
 	if err != nil || refused {
 		return Refused, err
 	}

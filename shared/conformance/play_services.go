@@ -73,7 +73,11 @@ func ownedTag(ctx context.Context, w *World) (Answer, error) {
 	err = w.own.TagSecret(ctx, secret, sandbox.TagKey, string(w.own.Run()))
 	switch code := sandbox.Code(err); {
 	case err == nil:
-		return Passes, nil
+		d, err := w.own.Describe(ctx, secret)
+		if err == nil && d.Tags[sandbox.TagKey] != string(w.own.Run()) {
+			err = fmt.Errorf("%w: the secret was tagged, and has no tag", errUnexpected)
+		}
+		return Passes, err
 	case code == "InvalidRequestException", code == "InvalidParameterException": // a policy of the account says that it denies
 		w.note("error", "%s", code)
 		return Refused, nil
@@ -97,7 +101,12 @@ func rotationInvoke(ctx context.Context, w *World) (Answer, error) {
 		name, condition string
 		answer          Answer
 	}{{"never", "", "not-asked"}, {"service", `{"Bool":{"aws:ViaAWSService":"false"}}`, "via-service"}, {"direct", `{"Bool":{"aws:ViaAWSService":"true"}}`, "direct"}} {
-		refused, err := stopped(ctx, w, bySession, try.name, deny("lambda:InvokeFunction", try.condition), func(s *sandbox.Session) error { return s.Rotate(ctx, secret, function) })
+		secret, err := w.own.CreateSecret(ctx, w.what(try.name), "") // for each, so that what was not done shows
+		if err != nil {
+			return "", err
+		}
+		refused, err := stopped(ctx, w, bySession, try.name, deny("lambda:InvokeFunction", try.condition), func(s *sandbox.Session) error { return s.Rotate(ctx, secret, function) },
+			func() error { return w.rotates(ctx, secret) })
 		if err != nil {
 			return "", err
 		}
@@ -106,6 +115,15 @@ func rotationInvoke(ctx context.Context, w *World) (Answer, error) {
 		}
 	}
 	return "", errUnexpected
+}
+
+// rotates errs unless a secret does.
+func (w *World) rotates(ctx context.Context, secret string) error {
+	d, err := w.own.Describe(ctx, secret)
+	if err == nil && !d.Rotates {
+		err = fmt.Errorf("%w: rotation was turned on, and is off", errUnexpected)
+	}
+	return err
 }
 
 // makeRotator makes a function that rotates nothing.
@@ -153,7 +171,7 @@ func deniedDecryptRule(ctx context.Context, w *World) (Answer, error) {
 	if err := sandbox.Sleep(ctx, w.patience.Settle); err != nil { // until EventBridge knows the rules
 		return "", err
 	}
-	refused, err := stopped(ctx, w, bySession, "s", denyKey("kms:Decrypt", key), func(s *sandbox.Session) error { return s.Read(ctx, secret) })
+	refused, err := stopped(ctx, w, bySession, "s", denyKey("kms:Decrypt", key), func(s *sandbox.Session) error { return s.Read(ctx, secret) }, nil)
 	if err != nil {
 		return "", err
 	}

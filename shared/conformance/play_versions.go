@@ -118,7 +118,7 @@ func rekeyedListed(ctx context.Context, w *World) (Answer, error) {
 	if err := w.own.SetKey(ctx, secret, b); err != nil {
 		return "", err
 	}
-	return w.settled(ctx, OldOnly, func(ctx context.Context) (Answer, error) {
+	answer, err := w.settled(ctx, OldOnly, func(ctx context.Context) (Answer, error) {
 		after, err := keysOf(ctx, w, secret, current)
 		switch {
 		case err != nil:
@@ -134,6 +134,10 @@ func rekeyedListed(ctx context.Context, w *World) (Answer, error) {
 		}
 		return "", errUnexpected
 	})
+	if err == nil && answer == OldOnly {
+		err = w.newCopyOpens(ctx, secret, a)
+	}
+	return answer, err
 }
 
 // rekeyed is a secret that was re-keyed from key a to key b.
@@ -153,12 +157,15 @@ func rekeyedFallback(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	read := func(s *sandbox.Session) error { return s.Read(ctx, secret) }
-	if none, err := stopped(ctx, w, bySession, "none", denyKey("kms:Decrypt", a)+","+denyKey("kms:Decrypt", b), read); err != nil {
+	if none, err := stopped(ctx, w, bySession, "none", denyKey("kms:Decrypt", a)+","+denyKey("kms:Decrypt", b), read, nil); err != nil {
 		return "", err
 	} else if !none {
 		return "", errNotEvaluated // on keys
 	}
-	refused, err := stopped(ctx, w, bySession, "old", denyKey("kms:Decrypt", b), read)
+	if err := w.newCopyOpens(ctx, secret, a); err != nil {
+		return "", err
+	}
+	refused, err := stopped(ctx, w, bySession, "old", denyKey("kms:Decrypt", b), read, nil)
 	if err != nil {
 		return "", err
 	}
@@ -177,7 +184,7 @@ func triedFirst(ctx context.Context, w *World) (Answer, error) {
 	}
 	since := w.now()
 	read := func(s *sandbox.Session) error { return s.Read(ctx, secret) }
-	if none, err := stopped(ctx, w, bySession, "none", denyKey("kms:Decrypt", a)+","+denyKey("kms:Decrypt", b), read); err != nil {
+	if none, err := stopped(ctx, w, bySession, "none", denyKey("kms:Decrypt", a)+","+denyKey("kms:Decrypt", b), read, nil); err != nil {
 		return "", err
 	} else if !none {
 		return "", errNotEvaluated // on keys
@@ -232,6 +239,9 @@ func customLabel(ctx context.Context, w *World) (Answer, error) {
 	if err := w.own.SetKey(ctx, secret, b); err != nil {
 		return "", err
 	}
+	if err := w.reencrypted(ctx, secret, b); err != nil {
+		return "", err
+	}
 	return leftOrNot(ctx, w, secret, b, func(v sandbox.Version) bool { return v.ID == version })
 }
 
@@ -260,7 +270,8 @@ func rekeyWithout(action string, onNew bool) func(context.Context, *World) (Answ
 		if onNew {
 			denied = b
 		}
-		refused, err := stopped(ctx, w, bySession, "blind", denyKey(action, denied), func(s *sandbox.Session) error { return s.SetKey(ctx, secret, b) })
+		refused, err := stopped(ctx, w, bySession, "blind", denyKey(action, denied), func(s *sandbox.Session) error { return s.SetKey(ctx, secret, b) },
+			func() error { return w.hasKey(ctx, w.own, secret, b) })
 		if err != nil || refused {
 			return Refused, err
 		}

@@ -140,9 +140,12 @@ func TestAReportOfANewerVersionIsFollowedAsFarAsItIsKnown(t *testing.T) {
 	if diff := cmp.Diff(want, followed.Left); err != nil || diff != "" || followed.Behavior != (localaws.Behavior{DisabledRead: localaws.DisabledIsAccessDenied}) {
 		t.Errorf("%v, %+v %s", err, followed.Behavior, diff)
 	}
-	judged := followed.Judge([]conformance.Result{{Question: "kms.trailing-days", Answer: conformance.Refused, Verdict: conformance.Agrees}, {Question: "kms.disabled.read", Answer: "access-denied", Verdict: conformance.Differs}})
+	results := []conformance.Result{{Question: "kms.trailing-days", Answer: conformance.Refused, Verdict: conformance.Agrees}, {Question: "kms.disabled.read", Answer: "access-denied", Verdict: conformance.Differs}}
+	for n, r := range results {
+		results[n] = followed.Judge(r)
+	}
 	got := map[string]string{}
-	for _, r := range judged {
+	for _, r := range append(results, followed.Unasked(results)...) {
 		got[r.Question] = string(r.Verdict) + ", " + r.Why()
 	}
 	if diff := cmp.Diff(map[string]string{"kms.trailing-days": "not followed, reported sometimes: no such answer in this version", "kms.disabled.read": "differs, ",
@@ -184,7 +187,8 @@ func TestAnswersThatExcludeEachOtherAreNamed(t *testing.T) {
 			if len(left) != 1 || left[0].Question != tt.left || left[0].Reason != conformance.Excluded {
 				t.Errorf("left %v", left)
 			}
-			for _, r := range (conformance.Followed{Report: report, Behavior: behavior}).Judge(start(t, localaws.Options{Seed: 1, Behavior: behavior}).ask(t, asked...)) {
+			for _, r := range start(t, localaws.Options{Seed: 1, Behavior: behavior}).ask(t, asked...) {
+				r = conformance.Followed{Report: report, Behavior: behavior}.Judge(r)
 				if not := r.Verdict == conformance.NotFollowed; not != (r.Question == tt.left) || not && r.Reason != conformance.Excluded {
 					t.Errorf("%s answers %s: %s %s", r.Question, r.Answer, r.Verdict, r.Reason)
 				}

@@ -70,6 +70,10 @@ var removing = map[sandbox.Kind][]string{
 	sandbox.Policy:     {"organizations:ListPolicies", "organizations:ListTagsForResource", "organizations:ListTargetsForPolicy", "organizations:DetachPolicy", "organizations:DeletePolicy"},
 }
 
+// ofKeys are the uses of keys: Secrets Manager asks for them in its caller's name, and where an effect of that does not come a run tries
+// them on its own keys (TryKey).
+var ofKeys = []string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}
+
 // asked are the rights that AWS asks for on the way of a call, as the same caller; and those of calls that are made only
 // where something went wrong.
 var asked = map[string][]string{
@@ -193,11 +197,15 @@ const managing = "Organization"
 func statements(questions []Question, partition arn.Partition, account string) []statement {
 	var general, used, keys, owned, named, sent, organization []string
 	connects := slices.Contains(Kinds(questions), sandbox.Connection)
+	tries := slices.ContainsFunc(questions, func(q Question) bool { return slices.Contains(q.Calls, setKey) || slices.Contains(q.Calls, replicate) })
 	for _, action := range Rights(questions) {
 		service, operation, _ := strings.Cut(action, ":")
 		switch {
-		case slices.Contains([]string{"kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"}, action):
+		case slices.Contains(ofKeys, action):
 			used = append(used, action)
+			if tries {
+				keys = append(keys, action)
+			}
 		case slices.Contains(anywhere, action), action == "iam:CreateServiceLinkedRole":
 			general = append(general, action)
 		case action == putEvents:

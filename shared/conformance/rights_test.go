@@ -146,7 +146,7 @@ func TestTheRightsOfEachQuestionAloneAreTheCallsThatItMakes(t *testing.T) {
 				}
 			}
 			for _, call := range calls {
-				if !made.calls[call] {
+				if onTheWay := q.ID == conformance.ChoiceNewReplica && call == "secretsmanager:ReplicateSecretToRegions"; !made.calls[call] && !onTheWay { // of CreateSecret with replicas
 					t.Errorf("a right to %s is printed, and it is not called", call)
 				}
 			}

@@ -7,16 +7,19 @@ import (
 	"strings"
 )
 
-// Way is how a call comes to the AWS managed key of Secrets Manager.
+// Way is how a call comes to the AWS managed key of Secrets Manager. Each API call has ways of its own: what AWS answered to one call says
+// nothing of another.
 type Way string
 
 // The ways there.
 const (
-	ByName    Way = "name"    // CreateSecret or UpdateSecret that names it
-	ByEmpty   Way = "empty"   // UpdateSecret with an empty key
-	ByDefault Way = "default" // CreateSecret without a key
-	ByReplica Way = "replica" // one that names no key
-	ByWrite   Way = "write"   // a new value of what is under it
+	ByName       Way = "name"        // CreateSecret that names it
+	ByMove       Way = "move"        // UpdateSecret that names it
+	ByEmpty      Way = "empty"       // UpdateSecret with an empty key
+	ByDefault    Way = "default"     // CreateSecret without a key
+	ByReplica    Way = "replica"     // ReplicateSecretToRegions that names no key
+	ByNewReplica Way = "new replica" // CreateSecret with a replica that names no key
+	ByWrite      Way = "write"       // a new value of what is under it
 )
 
 // Layer is what a policy denies of that key.
@@ -41,8 +44,10 @@ type Answer struct {
 func (u uses) way(action string) Way {
 	create := action == "secretsmanager:CreateSecret"
 	switch {
-	case u.named != nil && u.named.id != "":
+	case u.named != nil && u.named.id != "" && create:
 		return ByName
+	case u.named != nil && u.named.id != "":
+		return ByMove
 	case u.named != nil && create:
 		return ""
 	case u.named != nil:
@@ -51,6 +56,14 @@ func (u uses) way(action string) Way {
 		return ByDefault
 	}
 	return ByWrite
+}
+
+// replicaWay is the way of a replica that a call makes.
+func replicaWay(action string) Way {
+	if action == "secretsmanager:CreateSecret" {
+		return ByNewReplica
+	}
+	return ByReplica
 }
 
 // saying is what the answers say of a way together.

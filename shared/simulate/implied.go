@@ -176,8 +176,9 @@ func (t *Trial) usesOfKeys(call Call) []step {
 		there := at
 		there.region = cmp.Or(r.region, at.region)
 		key := t.resolve(r.key, there)
-		try(key, ByReplica, generateDataKey)
-		add(generateDataKey, key, u.version, step{way: ByReplica})
+		way := replicaWay(call.Request.Action)
+		try(key, way, generateDataKey)
+		add(generateDataKey, key, u.version, step{way: way})
 	}
 	if u.rotates {
 		call.Request.Principal, call.unsureBound = rotationRole(at), false

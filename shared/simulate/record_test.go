@@ -109,7 +109,7 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 		legacy, rds  = "new value of a secret that is still on the managed key", "a secret that RDS creates and owns"
 	)
 	all := func(write bool) (answers []simulate.Answer) {
-		for _, way := range []simulate.Way{simulate.ByName, simulate.ByEmpty, simulate.ByReplica} {
+		for _, way := range []simulate.Way{simulate.ByName, simulate.ByMove, simulate.ByEmpty, simulate.ByReplica} {
 			answers = append(answers, simulate.Answer{Layer: simulate.Trials, Way: way, Question: string(way), Stops: true})
 		}
 		return append(answers, simulate.Answer{Layer: simulate.Trials, Way: simulate.ByWrite, Question: "write", Stops: write})
@@ -126,7 +126,7 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 		"it tries every key": {all(false), map[string]policy.Answer{named: policy.ExplicitlyDenied, empty: policy.ExplicitlyDenied,
 			replica: policy.ExplicitlyDenied, legacy: policy.Allowed, rds: policy.Unknown}},
 		"it tries none":                  {none, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed, rds: policy.Unknown}},
-		"it tries the key of each write": {all(true)[3:], map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.Unknown}},
+		"it tries the key of each write": {all(true)[4:], map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.Unknown}},
 	} {
 		found := map[string]policy.Answer{}
 		for _, p := range trial(t, candidates, simulate.Options{Answers: tt.answers}).Probe("111122223333", "us-east-1", preventive.Approvals{}) {

@@ -249,19 +249,30 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 			fmt.Fprintf(env.Stderr, "doublelock: %d of %d: %s\n", done, total, question)
 		}
 	}
-	results := w.followed.Judge(conformance.Ask(ctx, asked))
+	kept := newAnswers(env.Beside(o.report), w)
+	asked.Answered = kept.add
+	results := conformance.Ask(ctx, asked)
 	bar.Done()
 	if gone := w.alive(); gone != nil && ctx.Err() == nil {
 		return command.Fail("conformance: %s", ends(gone))
 	}
-	cleaned := w.remove(ctx, awaited, env)
-	if awaited.Err() != nil { // nor does anybody wait for a report
-		return cleaned
+	for n := range results {
+		results[n] = w.followed.Judge(results[n])
+	}
+	for _, r := range w.followed.Unasked(results) {
+		results = append(results, r)
+		kept.print(r)
 	}
 	report := conformance.NewReport(version(), w.against, started, results)
 	report.Partition = arn.PartitionOf(o.region)
-	if err := errors.Join(o.write(env, report), show(env.Beside(o.report), report)); err != nil {
+	// Before the removal, which may take minutes or be cut off.
+	err := errors.Join(o.write(env, report), kept.shown(report))
+	cleaned := w.remove(ctx, awaited, env)
+	if err != nil {
 		return errors.Join(err, cleaned)
+	}
+	if awaited.Err() != nil {
+		return cleaned
 	}
 	if w.against == conformance.AWS {
 		fmt.Fprintf(env.Stderr, "doublelock: send the report in, so that the local AWS learns from it: %s\n", form)
@@ -290,25 +301,17 @@ func ended(stopped error, report conformance.Report, cleaned error) error {
 // form is where a report is sent in: .github/ISSUE_TEMPLATE/conformance.yml.
 const form = "https://github.com/doublelock/doublelock/issues/new?template=conformance.yml"
 
-// show prints the results: as a table, or one JSON object a question.
-func show(env *command.Env, report conformance.Report) error {
-	if env.AsJSON() {
-		for _, one := range report.Results {
-			if err := env.JSON(one); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	table := env.Rows("QUESTION", report.Against, "LOCAL AWS", "VERDICT", "WHY")
+// table prints the results.
+func table(env *command.Env, report conformance.Report) error {
+	rows := env.Rows("QUESTION", report.Against, "LOCAL AWS", "VERDICT", "WHY")
 	for _, one := range report.Results {
 		verdict := string(one.Verdict)
 		if one.Verdict == conformance.Differs || one.Verdict == conformance.NotFollowed {
 			verdict = strings.ToUpper(verdict)
 		}
-		table.Add(one.Question, output.OrDash(string(one.Answer)), output.OrDash(string(one.Assumed)), verdict, output.OrDash(one.Why()))
+		rows.Add(one.Question, output.OrDash(string(one.Answer)), output.OrDash(string(one.Assumed)), verdict, output.OrDash(one.Why()))
 	}
-	if err := table.Print(); err != nil {
+	if err := rows.Print(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(env.Text(), "%s: %s\n", output.Count(len(report.Results), "question"), report.Counts())

@@ -42,6 +42,9 @@ type world struct {
 	reopen func(context.Context) (map[string]*sandbox.Session, error)
 }
 
+// standInForAWS is what a report is against that was asked of another endpoint than AWS's own.
+const standInForAWS = "a stand-in for AWS"
+
 // held ends the name of the file that a run holds beside its state for as long as it is alive.
 const held = ".lock"
 
@@ -62,7 +65,7 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	w := &world{against: conformance.AWS, stop: func() {}, alive: func() error { return nil }, file: file, again: o.cleanupOf(run), lasts: cleaning}
 	patience := conformance.ForAWS()
 	if endpoint := c.Options().Endpoint; endpoint != "" {
-		w.against = "a stand-in for AWS"
+		w.against = standInForAWS
 		if onThisMachine(endpoint) {
 			patience, w.lasts = conformance.ForDouble(), cleaningLocal
 		}
@@ -95,16 +98,9 @@ func (o *options) openAWS(ctx context.Context, env *command.Env, questions []con
 	return w, err
 }
 
-// open opens AWS with the credentials of the environment.
+// open opens AWS with the credentials of the environment, which have to work.
 func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
-	c, err := o.openAt(ctx, env, env.Getenv(settings.EnvEndpoint))
-	if err != nil {
-		return nil, fmt.Errorf("conformance: %w", err)
-	}
-	endpoint, err := sandbox.Endpoint(ctx, c, o.region)
-	if err == nil && endpoint != strings.TrimRight(c.Options().Endpoint, "/") { // of one service each, or of the profile
-		c, err = o.openAt(ctx, env, endpoint)
-	}
+	c, err := o.openConfigured(ctx, env)
 	if err == nil {
 		_, err = caller.Account(ctx, c, o.region, c.Options().Endpoint)
 	}
@@ -112,6 +108,19 @@ func (o *options) open(ctx context.Context, env *command.Env) (*cloud.Cloud, err
 		return nil, fmt.Errorf("conformance: %w", err)
 	}
 	return c, nil
+}
+
+// openConfigured opens AWS, or what variables and profiles name in its place.
+func (o *options) openConfigured(ctx context.Context, env *command.Env) (*cloud.Cloud, error) {
+	c, err := o.openAt(ctx, env, "") // the SDK says which endpoints variables and profiles name, and which of them count
+	if err != nil {
+		return nil, err
+	}
+	endpoint, err := sandbox.Endpoint(ctx, c, o.region)
+	if err != nil || endpoint == "" {
+		return c, err
+	}
+	return o.openAt(ctx, env, endpoint)
 }
 
 // openAt opens AWS, or what stands in for it at a URL. The SDK finds the credentials, also those in variables: so it takes notice of
@@ -328,6 +337,7 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 			env.Note("%s is of account %s at %s and stays; this removes what is of account %s at %s", file, state.Account, cmp.Or(state.Endpoint, conformance.AWS), own.Account(), cmp.Or(c.Options().Endpoint, conformance.AWS))
 			continue
 		}
+		failed = append(failed, showLeft(env, file, state))
 		there := *o
 		there.region, there.second = state.Region, cmp.Or(state.Second, o.second)
 		sessions, err := there.sessions(ctx, c, state.Run, nothing)

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	command "github.com/doublelock/doublelock/cmd/doublelock/conformance"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
@@ -111,6 +112,42 @@ func TestAnEndpointThatVariablesOrAProfileNameIsNotTakenForAWS(t *testing.T) {
 			}
 			if code != 0 || !strings.Contains(stdout, `"against": "a stand-in for AWS"`) || strings.Contains(stderr, "send the report in") {
 				t.Errorf("exit code %d: %s%s", code, stdout, stderr)
+			}
+		})
+	}
+}
+
+// AWS_IGNORE_CONFIGURED_ENDPOINT_URLS asks AWS itself, whatever other variables and the profile name.
+func TestIgnoredEndpointsAreNotAsked(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "config")
+	t.Setenv("AWS_CONFIG_FILE", file)
+	t.Setenv("AWS_SHARED_CREDENTIALS_FILE", filepath.Join(t.TempDir(), "none"))
+	const other = "http://127.0.0.1:9"
+	for name, of := range map[string]struct {
+		config string
+		env    map[string]string
+	}{
+		"of every service":        {"", map[string]string{"AWS_ENDPOINT_URL": other, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}},
+		"of one service":          {"", map[string]string{"AWS_ENDPOINT_URL_KMS": other, "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "True"}},
+		"of a profile":            {"[default]\nendpoint_url = " + other + "\n", map[string]string{"AWS_IGNORE_CONFIGURED_ENDPOINT_URLS": "true"}},
+		"where a profile says so": {"[default]\nignore_configured_endpoint_urls = true\n", map[string]string{"AWS_ENDPOINT_URL": other}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := os.WriteFile(file, []byte(of.config), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			for key, value := range of.env {
+				t.Setenv(key, value)
+			}
+			c, err := command.OpenConfigured(t.Context(), os.Getenv, "us-east-1")
+			if err != nil {
+				t.Fatal(err)
+			}
+			if endpoint := c.Options().Endpoint; endpoint != "" {
+				t.Errorf("asked at %s", endpoint)
+			}
+			if o := cloud.FromEnv(os.Getenv); o.Endpoint != "" && of.env["AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"] != "" {
+				t.Errorf("other commands ask at %s", o.Endpoint)
 			}
 		})
 	}

@@ -24,14 +24,17 @@ const (
 
 // rowsOf are the rows that a question is about.
 var rowsOf = map[string][]string{
-	conformance.ChoiceNamed:   {createNamed, moveNamed},
+	conformance.ChoiceNamed:   {createNamed},
+	conformance.ChoiceMoved:   {moveNamed},
 	conformance.ChoiceEmpty:   {moveEmpty},
-	conformance.ChoiceReplica: {withReplica, replica},
+	conformance.ChoiceReplica: {replica},
 	conformance.ChoiceWrite:   {newValue, ofRDS},
 	conformance.LayerCreate:   {ofRDS},
 	conformance.LayerEmpty:    {moveEmpty},
 	conformance.LayerSCP:      {moveEmpty},
-	conformance.LayerReplica:  {withReplica, replica},
+	conformance.LayerReplica:  {replica},
+
+	conformance.ChoiceNewReplica: {withReplica},
 }
 
 // A way to the AWS managed key follows the question about exactly that way, and is closed by no other and by no answer that nobody
@@ -72,7 +75,7 @@ func TestAWayAroundIsAsClosedAsItsOwnQuestionSays(t *testing.T) {
 						want = policy.Unknown
 					case own:
 						want = tt.layer
-					case a.Layer == simulate.Uses && tt.said.Answer == conformance.Passes && slices.Contains([]string{createNamed, moveNamed, newValue}, row):
+					case a.Layer == simulate.Uses && tt.said.Answer == conformance.Passes && slices.Contains([]string{createNamed, moveNamed, newValue, withReplica}, row):
 						want = policy.Unknown // nobody asked about that way
 					}
 					if row == ofRDS && a.Layer == simulate.Trials {
@@ -103,7 +106,7 @@ func TestWhatTheReportSaysPassesIsNotCalledClosed(t *testing.T) {
 	}
 	got := passages(t, "backlogMigrated: true", report)
 	for row, want := range map[string]policy.Answer{createNamed: policy.Unknown, moveNamed: policy.Unknown, newValue: policy.Unknown,
-		moveEmpty: policy.Unknown, withReplica: policy.Allowed, replica: policy.Allowed, ofRDS: policy.Allowed} {
+		moveEmpty: policy.Unknown, withReplica: policy.Unknown, replica: policy.Allowed, ofRDS: policy.Allowed} {
 		if got[row].Answer != want || !strings.Contains(got[row].Note, "kms.layer.") {
 			t.Errorf("%s: %s (%s), want %s and the question", row, got[row].Answer, got[row].Note, want)
 		}

@@ -232,8 +232,10 @@ func (s *simulation) configured(config settings.Config) {
 // asked says which question of doublelock conformance is about which way to the AWS managed key, where which layer is denied.
 var asked = []simulate.Answer{
 	{Layer: simulate.Trials, Way: simulate.ByName, Question: conformance.ChoiceNamed},
+	{Layer: simulate.Trials, Way: simulate.ByMove, Question: conformance.ChoiceMoved},
 	{Layer: simulate.Trials, Way: simulate.ByEmpty, Question: conformance.ChoiceEmpty},
 	{Layer: simulate.Trials, Way: simulate.ByReplica, Question: conformance.ChoiceReplica},
+	{Layer: simulate.Trials, Way: simulate.ByNewReplica, Question: conformance.ChoiceNewReplica},
 	{Layer: simulate.Trials, Way: simulate.ByWrite, Question: conformance.ChoiceWrite},
 	{Layer: simulate.Uses, Way: simulate.ByDefault, Question: conformance.LayerCreate},
 	{Layer: simulate.Uses, Way: simulate.ByEmpty, Question: conformance.LayerEmpty},

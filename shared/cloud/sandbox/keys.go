@@ -40,6 +40,28 @@ func (s *Session) DisableKey(ctx context.Context, key string) error {
 	return session.Fail(err, "disable key %s", key)
 }
 
+// Enabled reports whether a key can be used.
+func (s *Session) Enabled(ctx context.Context, key string) (bool, error) {
+	out, err := s.kms().DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: &key})
+	if err != nil {
+		return false, session.Fail(err, "describe key %s", key)
+	}
+	return out.KeyMetadata.KeyState == types.KeyStateEnabled, nil
+}
+
+// TryKey uses a key of the run's in each way in which Secrets Manager does, without it.
+func (s *Session) TryKey(ctx context.Context, key string) error {
+	made, err := s.kms().GenerateDataKey(ctx, &kms.GenerateDataKeyInput{KeyId: &key, KeySpec: types.DataKeySpecAes256})
+	if err != nil {
+		return session.Fail(err, "make a data key under key %s", key)
+	}
+	if _, err := s.kms().Encrypt(ctx, &kms.EncryptInput{KeyId: &key, Plaintext: []byte("conformance")}); err != nil {
+		return session.Fail(err, "encrypt with key %s", key)
+	}
+	_, err = s.kms().Decrypt(ctx, &kms.DecryptInput{KeyId: &key, CiphertextBlob: made.CiphertextBlob})
+	return session.Fail(err, "decrypt with key %s", key)
+}
+
 // Used reports whether KMS shows a use of a key. It shows one up to an hour later (KMS API reference, GetKeyLastUsage).
 func (s *Session) Used(ctx context.Context, key string) (bool, error) {
 	out, err := s.kms().GetKeyLastUsage(ctx, &kms.GetKeyLastUsageInput{KeyId: aws.String(arn.Of(key).Name())})
@@ -76,9 +98,15 @@ func (s *Session) KeyOf(ctx context.Context, id string) (string, error) {
 
 // GrantDecrypt lets a principal decrypt with a key what has an encryption context.
 func (s *Session) GrantDecrypt(ctx context.Context, key, grantee string, having map[string]string) error {
-	_, err := s.kms().CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &grantee, Operations: []types.GrantOperation{types.GrantOperationDecrypt},
+	out, err := s.kms().CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &grantee, Operations: []types.GrantOperation{types.GrantOperationDecrypt},
 		Constraints: &types.GrantConstraints{EncryptionContextSubset: having}})
-	return session.Fail(err, "grant the use of key %s", key)
+	if err != nil {
+		return session.Fail(err, "grant the use of key %s", key)
+	}
+	if aws.ToString(out.GrantId) == "" {
+		return fmt.Errorf("grant the use of key %s: no grant in the answer", key)
+	}
+	return nil
 }
 
 // removeKey schedules the deletion of the key with that description.

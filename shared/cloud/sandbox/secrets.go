@@ -26,11 +26,23 @@ func (s *Session) secretTags() []types.Tag {
 // CreateSecret makes a secret with a random value under a key; "" leaves the key out, which is the AWS managed one. It
 // answers the ARN.
 func (s *Session) CreateSecret(ctx context.Context, what, key string) (string, error) {
+	return s.createSecret(ctx, what, key, nil)
+}
+
+// CreateReplicated is CreateSecret with a replica in a Region, for which no key is named.
+func (s *Session) CreateReplicated(ctx context.Context, what, key, region string) (string, error) {
+	if _, err := s.In(region).intend(Secret, what); err != nil {
+		return "", err
+	}
+	return s.createSecret(ctx, what, key, []types.ReplicaRegionType{{Region: &region}})
+}
+
+func (s *Session) createSecret(ctx context.Context, what, key string, replicas []types.ReplicaRegionType) (string, error) {
 	name, err := s.intend(Secret, what)
 	if err != nil {
 		return "", err
 	}
-	in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(rand.Text()), Tags: s.secretTags()}
+	in := &secretsmanager.CreateSecretInput{Name: &name, SecretString: aws.String(rand.Text()), Tags: s.secretTags(), AddReplicaRegions: replicas}
 	if key != "" {
 		in.KmsKeyId = &key
 	}
@@ -70,6 +82,7 @@ type Described struct {
 	Replicas       map[string]Replica // by Region
 	Tags           map[string]string
 	Pending        bool // it is to be deleted
+	Rotates        bool
 }
 
 // Replica is a replica as its primary shows it.
@@ -89,7 +102,7 @@ func (s *Session) Describe(ctx context.Context, id string) (Described, error) {
 		return Described{}, session.Fail(err, "describe secret %s", id)
 	}
 	d := Described{ARN: aws.ToString(out.ARN), Name: aws.ToString(out.Name), Key: aws.ToString(out.KmsKeyId), Owner: aws.ToString(out.OwningService),
-		PrimaryRegion: aws.ToString(out.PrimaryRegion), Replicas: map[string]Replica{}, Tags: map[string]string{}, Pending: out.DeletedDate != nil}
+		PrimaryRegion: aws.ToString(out.PrimaryRegion), Replicas: map[string]Replica{}, Tags: map[string]string{}, Pending: out.DeletedDate != nil, Rotates: aws.ToBool(out.RotationEnabled)}
 	for _, tag := range out.Tags {
 		d.Tags[aws.ToString(tag.Key)] = aws.ToString(tag.Value)
 	}

@@ -60,6 +60,9 @@ func (s Static) provider() aws.CredentialsProvider {
 	return credentials.NewStaticCredentialsProvider(s.AccessKeyID, s.SecretAccessKey, s.SessionToken)
 }
 
+// envIgnoreEndpoints is the SDKs' variable by which AWS itself is asked, whatever endpoints other variables and profiles name.
+const envIgnoreEndpoints = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
+
 // FromEnv reads the variables that infra writes and Lambda adds. The local run passes its own map.
 func FromEnv(getenv func(string) string) Options {
 	o := Options{
@@ -71,6 +74,9 @@ func FromEnv(getenv func(string) string) Options {
 		AssumeRoles: true,
 
 		ManagementAccount: getenv(settings.EnvManagement),
+	}
+	if strings.EqualFold(getenv(envIgnoreEndpoints), "true") {
+		o.Endpoint = ""
 	}
 	if id := getenv("AWS_ACCESS_KEY_ID"); id != "" {
 		o.Credentials = &Static{AccessKeyID: id, SecretAccessKey: getenv("AWS_SECRET_ACCESS_KEY"), SessionToken: getenv("AWS_SESSION_TOKEN")}
