@@ -303,3 +303,29 @@ func TestAStatementThatAsksForAnAccountByItsARNMatchesNobody(t *testing.T) {
 		}
 	}
 }
+
+// A key opens many secrets, and whoever would lose the last of them loses it.
+func TestAProposalIsProvedOnEverySecretUnderTheKey(t *testing.T) {
+	const vendor = "888877776666"
+	k := fine()
+	k.Policy = document(`{"Sid":"Foreign","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+vendor+`:root"},"Action":"kms:Decrypt","Resource":"*"}`, manageOnly)
+	for _, reads := range []int{-1, 0, 29} {
+		var secrets []inventory.Secret
+		for i := range 30 {
+			s := secret(fmt.Sprintf("shop/%02d", i), "app")
+			if i == reads {
+				s.Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + vendor + `"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)
+			}
+			secrets = append(secrets, s)
+		}
+		s := snapshot(k, secrets...)
+		s.Accounts = append(s.Accounts, inventory.Account{ID: vendor})
+		s.Principals = append(s.Principals, inventory.Principal{ARN: "arn:aws:iam::" + vendor + ":role/sync", Kind: inventory.Role, Account: vendor,
+			Inline: map[string]string{"read": document(`{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}`)}})
+		found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOpen })
+		lost := fmt.Sprintf("role/sync would lose shop/%02d", reads)
+		if len(found) != 1 || (reads < 0) != (found[0].After != "") || reads >= 0 && !strings.Contains(found[0].Fix, lost) {
+			t.Errorf("secret %d is read from outside: %+v", reads, found)
+		}
+	}
+}

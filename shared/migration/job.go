@@ -240,6 +240,7 @@ type Denial struct {
 	By        Lock      `json:"by,omitempty"` // which lock refused it
 	What      string    `json:"what"`         // which right it lacks
 	Answer    Answer    `json:"answer"`
+	Why       string    `json:"why,omitempty"`  // of a reader that the key keeps out: why nothing was done for it
 	More      int       `json:"more,omitempty"` // times that it was refused again, of which nobody was notified; those within Rules.Quiet of another are not counted
 	Again     time.Time `json:"again,omitzero"` // the last of them
 }
