@@ -33,9 +33,9 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) {
 			continue
 		}
-		handed := map[policy.Answer][]string{}
+		q, handed := r.inquire(k, d, s, nil), map[policy.Answer][]string{}
 		for _, action := range covered(k, s, opening) {
-			answer := r.delegates(k, d, s, action)
+			answer := q.delegates(action)
 			handed[answer] = append(handed[answer], action)
 		}
 		found := Finding{Statement: printed(s)}
@@ -82,25 +82,34 @@ func worstOf(actions []string) string {
 }
 
 // delegates says whether a statement lets whoever of the account has the right by IAM do one of opening for himself, without Secrets Manager: by
-// itself, or with the tags that conditions ask for, which is not certain.
+// itself, or with the tags that conditions ask for, which is not certain. What services make grants for is not himself.
 // Source: KMS Developer Guide, "AWS KMS condition keys", kms:GrantOperations, kms:GranteePrincipal and kms:ReEncryptOnSameKey.
-func (r *review) delegates(k *inventory.Key, d *policy.Document, s policy.Statement, action string) policy.Answer {
-	somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: action, context: directly()}
-	switch action {
-	case grant:
-		somebody.context["kms:GrantOperations"], somebody.context["kms:GranteePrincipal"] = []string{"Decrypt"}, []string{somebody.principal.ARN}
-	case reEncryptFrom:
-		somebody.context["kms:ReEncryptOnSameKey"] = []string{"false"}
+func (q *inquiry) delegates(action string) policy.Answer {
+	somebody := caller{principal: roleOf(q.key, q.key.Facts.Account), iam: true}
+	var callers []caller
+	for _, by := range q.ways() {
+		somebody.context = by.context
+		switch action {
+		case grant:
+			somebody.context["kms:GrantOperations"], somebody.context["kms:GranteePrincipal"] = []string{"Decrypt"}, []string{somebody.principal.ARN}
+		case reEncryptFrom:
+			somebody.context["kms:ReEncryptOnSameKey"] = []string{"false"}
+		}
+		callers = append(callers, somebody)
 	}
-	answer := r.only(k, d, s).answer(somebody)
-	if answer == policy.Allowed || answer == policy.Unknown {
-		return answer
+	if action == grant {
+		callers = callers[:1]
 	}
-	q := r.inquire(k, d, s, nil)
-	if somebody.principal.Tags = q.tags(); len(somebody.principal.Tags) > 0 && q.only.worst([]string{action}, somebody) != policy.ImplicitlyDenied {
-		return policy.Unknown
+	answer := q.only.worst([]string{action}, callers...)
+	if tags := q.tags(); answer == policy.ImplicitlyDenied && len(tags) > 0 {
+		for i := range callers {
+			callers[i].principal.Tags = tags
+		}
+		if q.only.worst([]string{action}, callers...) != policy.ImplicitlyDenied {
+			return policy.Unknown
+		}
 	}
-	return policy.ImplicitlyDenied
+	return answer
 }
 
 // handBack keeps managing with the account, and leaves it use through Secrets Manager, to those who are named: nothing that the statement did

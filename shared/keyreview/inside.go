@@ -109,27 +109,45 @@ func (q *inquiry) tags() map[string]string {
 // mostMembers bounds how many examples are made of each kind: a policy that asks for more says no more by the others.
 const mostMembers = 20
 
-// insideDirectly finds that principals of the organization, or everybody of the account, may use the key without Secrets Manager: directly, or
-// through whatever service fits a pattern. A service that a statement names has been chosen by whoever wrote it, and opens no secret: what it
-// decrypts is what it keeps itself.
+// way is one to use a key without Secrets Manager.
+type way struct {
+	context map[string][]string
+	says    string
+}
+
+// ways are the direct one, and those through whatever service fits a pattern. A service that a statement names has been chosen by whoever wrote
+// it, and opens no secret: what it decrypts is what it keeps itself.
 // Source: KMS Developer Guide, "kms:ViaService".
+func (q *inquiry) ways() []way {
+	out := []way{{directly(), "directly, not only through Secrets Manager"}}
+	for _, like := range draw(q.conditions, arn.Example, viaService) {
+		if service, _, _ := strings.Cut(like.value, "."); wild(service) && !strings.HasPrefix(service, secretsManager) {
+			out = append(out, way{through(like.example), "through every service like " + like.value + ", not only Secrets Manager"})
+		}
+	}
+	return out
+}
+
+// insideDirectly finds that principals of the organization, or everybody of the account, may use the key without Secrets Manager.
 func (q *inquiry) insideDirectly() {
 	if !q.key.Facts.Symmetric() {
 		return
 	}
-	found, way := q.population(q.uses, directly()), "directly, not only through Secrets Manager"
-	for _, like := range draw(q.conditions, arn.Example, viaService) {
-		if service, _, _ := strings.Cut(like.value, "."); found.whom == "" && wild(service) && !strings.HasPrefix(service, secretsManager) {
-			found, way = q.population(q.uses, through(like.example)), "through every service like "+like.value+", not only Secrets Manager"
+	var found population
+	var says string
+	for _, by := range q.ways() {
+		if found = q.population(q.uses, by.context); found.whom != "" {
+			says = by.says
+			break
 		}
 	}
 	switch {
 	case found.whom == "":
 		return
 	case found.certain:
-		q.fault.add(found.everybody()+" may use the key "+way, "ask for kms:ViaService")
+		q.fault.add(found.everybody()+" may use the key "+says, "ask for kms:ViaService")
 	default:
-		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key "+way, "ask for kms:ViaService")
+		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key "+says, "ask for kms:ViaService")
 	}
 	q.fault.by = throughSecretsManager(q.fault.by, q.key)
 }
