@@ -26,14 +26,12 @@ func EvaluateReplica(s Secret, std Standard, now time.Time) []Verdict {
 	var managed Verdict
 	for i := range verdicts {
 		v := &verdicts[i]
-		switch v.Control.ID {
-		case SecretDefaultKey:
+		switch id := v.Control.ID; {
+		case id == SecretDefaultKey:
 			managed = *v
 			v.Outcome, v.Subject = NotApplicable, Subject{}
-		case SecretReplicaKey:
-			if s.PendingDeletion() || s.Foreign() {
-				continue // which applies to neither
-			}
+		case id == SecretReplicaKey && (s.PendingDeletion() || s.Foreign()): // it applies to neither
+		case id == SecretReplicaKey:
 			v.Outcome, v.Subject = Unknown, Subject{Replicas: []Replica{{Region: s.Region, KeyID: s.KeyID, Key: s.Key.brief()}}, Blind: &BlindSpot{Part: PartReplica, Cause: CauseNotInSync}}
 			if managed.Outcome != Fail {
 				continue
@@ -42,7 +40,7 @@ func EvaluateReplica(s Secret, std Standard, now time.Time) []Verdict {
 			if s.Key.Manager != ManagerAWS {
 				v.Subject.Replicas, v.Subject.Versions = nil, managed.Subject.Versions
 			}
-		case SecretOutside:
+		case id == SecretOutside:
 			v.Outcome, v.Subject = NotApplicable, Subject{}
 		}
 	}

@@ -44,7 +44,7 @@ func realiased(index *policy.Index) *policy.Index { return untold(index, resourc
 func untold(index *policy.Index, labels ...string) *policy.Index {
 	is := func(key string) bool {
 		return slices.ContainsFunc(labels, func(label string) bool {
-			return key == label || strings.HasSuffix(label, "/") && strings.HasPrefix(key, label)
+			return strings.EqualFold(key, label) || strings.HasSuffix(label, "/") && len(key) > len(label) && strings.EqualFold(key[:len(label)], label)
 		})
 	}
 	var targets []policy.Target
@@ -53,7 +53,7 @@ func untold(index *policy.Index, labels ...string) *policy.Index {
 		context := map[string][]string{}
 		for key, values := range t.Context {
 			if !is(key) {
-				context[key] = values
+				context[strings.ToLower(key)] = values // which is how an index keeps them
 			}
 		}
 		t.Context, t.Absent, t.Unknown = context, slices.DeleteFunc(slices.Clone(t.Absent), is), slices.Clone(t.Unknown)

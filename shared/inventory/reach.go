@@ -38,7 +38,13 @@ func (a *Access) Reach(principalARN string) ([]Path, error) {
 	a.reaching.Lock()
 	defer a.reaching.Unlock()
 	if a.world == nil {
-		a.world = a.newWorld(a.all())
+		open := *a.allOpenings()
+		open.locks = nil
+		for _, l := range a.openings.locks { // which are changed in a world
+			own := *l
+			open.locks = append(open.locks, &own)
+		}
+		a.world = a.worldOf(a.all(), &open)
 	}
 	return a.reach(principalARN, a.world)
 }

@@ -132,6 +132,7 @@ type Grant struct {
 	Operations []string          `json:"operations"`
 	Equals     map[string]string `json:"equals,omitempty"` // what the encryption context must equal
 	Subset     map[string]string `json:"subset,omitempty"` // what it must contain
+	CreatedAt  time.Time         `json:"createdAt,omitzero"`
 }
 
 // Rotation is how the material of a key is renewed.

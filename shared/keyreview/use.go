@@ -3,6 +3,7 @@ package keyreview
 import (
 	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -62,15 +63,13 @@ func usesOf(record trail.Record) []Use {
 	c := record.Change
 	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
 	region := cmp.Or(c.Region, "*")
-	switch throughSecrets := arn.PartitionOf(region).Regional("secretsmanager", region); {
+	switch throughSecrets := arn.PartitionOf(region).Regional(secretsManager, region); {
 	case c.EventSource == "secretsmanager.amazonaws.com":
 		u.Via = throughSecrets
 		return bySecret(c, u)
-	case bytes.Contains(record.Raw, []byte("SecretKmsKeyId")): // few are worth reading whole
-		u.Via = throughSecrets
-		return byPassword(c, record.Details().Request, u)
 	case c.EventSource != "kms.amazonaws.com":
-		return nil
+		u.Via = throughSecrets
+		return byAnotherService(record, u)
 	}
 	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
 		u.Via = arn.PartitionOf(region).Regional(service, region)
@@ -88,7 +87,7 @@ func usesOf(record trail.Record) []Use {
 		either := u
 		either.Maybe = true
 		uses = append(uses, either)
-		either.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
+		either.Via = arn.PartitionOf(region).Regional(secretsManager, region)
 		uses = append(uses, either)
 	}
 	switch {
@@ -113,7 +112,7 @@ func usesOf(record trail.Record) []Use {
 var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing,
 	"ReplicateSecretToRegions": {decrypt}}
 
-var writing = []string{"kms:GenerateDataKey", decrypt}
+var writing = []string{generate, decrypt}
 
 // anySecret is the name of a secret in a use of which the record says no more than the account and Region.
 const anySecret = "*"
@@ -125,15 +124,13 @@ func bySecret(c trail.Change, u Use) []Use {
 	}
 	var uses []Use
 	secrets := []guard.SecretRef{c.Secret}
-	if c.EventName == "BatchGetSecretValue" {
-		list, _ := c.Request["secretIdList"].([]any)
-		for _, id := range list {
-			name, _ := id.(string)
-			secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
-		}
-		if len(list) == 0 { // by filters, of which a record does not say what they found
-			secrets = []guard.SecretRef{{Account: c.Account, Region: c.Region, ID: anySecret}}
-		}
+	list, _ := c.Request["secretIdList"].([]any)
+	for _, id := range list {
+		name, _ := id.(string)
+		secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
+	}
+	if c.EventName == "BatchGetSecretValue" && len(list) == 0 || unsaid(c) { // by filters, of which a record does not say what they found
+		secrets = []guard.SecretRef{{Account: c.Account, Region: c.Region, ID: anySecret}}
 	}
 	for _, secret := range secrets {
 		for _, action := range secretCalls[c.EventName] {
@@ -145,34 +142,38 @@ func bySecret(c trail.Change, u Use) []Use {
 	u.Secret = guard.SecretRef{}
 	switch c.EventName {
 	case "CreateSecret", "UpdateSecret", "ReplicateSecretToRegions":
-		uses = append(uses, setting(c, u, c.Request["kmsKeyId"])...)
-		if c.EventName == "UpdateSecret" && len(uses) > 0 && uses[len(uses)-1].Key != "" { // what is there goes over to the key that is set
-			u.Key, u.Action = uses[len(uses)-1].Key, "kms:Encrypt"
-			uses = append(uses, u)
+		takes := writing
+		if c.EventName == "UpdateSecret" { // what is there goes over to the key that is set
+			takes = append(slices.Clone(writing), encrypt)
 		}
+		uses = append(uses, setting(c, u, c.Request["kmsKeyId"], takes)...)
 		replicas, _ := c.Request["addReplicaRegions"].([]any)
 		for _, item := range replicas {
 			replica, _ := item.(map[string]any)
 			there := c
 			there.Region, _ = replica["region"].(string)
-			u.Via = arn.PartitionOf(there.Region).Regional("secretsmanager", cmp.Or(there.Region, "*"))
-			uses = append(uses, setting(there, u, replica["kmsKeyId"])...)
+			u.Via = arn.PartitionOf(there.Region).Regional(secretsManager, cmp.Or(there.Region, "*"))
+			uses = append(uses, setting(there, u, replica["kmsKeyId"], []string{generate, encrypt})...)
 		}
 	}
 	return uses
 }
 
-// setting are the uses of a customer's key that a call sets, by the way that u is, which is tried and written under.
-func setting(c trail.Change, u Use, key any) []Use {
+// unsaid reports whether a record leaves out what was asked for.
+func unsaid(c trail.Change) bool { return c.Request == nil && c.Lacks("requestParameters") }
+
+// setting are the uses of a customer's key that a call sets, by the way that u is, and with the rights that this takes.
+// Source: Secrets Manager API Reference, CreateSecret, UpdateSecret and ReplicateSecretToRegions, "Required permissions" and KmsKeyId.
+func setting(c trail.Change, u Use, key any, takes []string) []Use {
 	id, _ := key.(string)
-	switch unsaid := c.Request == nil && c.Lacks("requestParameters"); {
-	case unsaid:
+	switch {
+	case unsaid(c):
 		u.Maybe = true
 	case id == "" || managedAlias(keyARN(id, c)):
 		return nil
 	}
 	var uses []Use
-	for _, u.Action = range writing {
+	for _, u.Action = range takes {
 		u.Key = keyARN(id, c)
 		uses = append(uses, u)
 	}
@@ -184,19 +185,60 @@ func setting(c trail.Change, u Use, key any) []Use {
 // Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
 var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
 
-// byPassword are the uses of keys that a call to another service is of.
-func byPassword(c trail.Change, request map[string]any, u Use) []Use {
+// byAnotherService are the uses of keys that a call to another service is of: for a password, or for what else it names a key, of which it is not
+// known by which right, nor through which service, nor whether it came to that.
+func byAnotherService(record trail.Record, u Use) []Use {
+	c := record.Change
+	service, _ := arn.ServiceOf(c.EventSource)
+	mayName := bytes.Contains(record.Raw, []byte("kms")) || bytes.Contains(record.Raw, []byte("Kms")) || bytes.Contains(record.Raw, []byte("KMS")) // few are worth reading whole
+	if c.Actor.Type == "AWSService" || service == "" || !mayName {
+		return nil
+	}
 	var uses []Use
-	for _, parameter := range passwordKeys {
-		if of := setting(c, u, request[parameter]); of != nil {
-			grants := of[0]
-			service, _ := arn.ServiceOf(c.EventSource)
-			grants.Action, grants.Maybe = grant, true
-			grants.Via = arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
-			uses = append(append(uses, of...), grants)
+	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
+	for _, named := range keysNamed("", record.Details().Request) {
+		of := setting(c, u, named.key, writing)
+		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
+		if of == nil || c.ReadOnly && !forPassword {
+			continue
 		}
+		grants := of[0]
+		grants.Action, grants.Via, grants.Maybe = grant, itself, true
+		of = append(of, grants)
+		if !forPassword {
+			for i := range of[:2] {
+				of[i].Maybe = true
+				direct := of[i]
+				direct.Via = itself
+				of = append(of, direct)
+			}
+		}
+		uses = append(uses, of...)
 	}
 	return uses
+}
+
+// keyNamed is a key that a request names, and by which member.
+type keyNamed struct{ member, key string }
+
+// keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …
+func keysNamed(member string, request any) []keyNamed {
+	var out []keyNamed
+	switch of := request.(type) {
+	case string:
+		if of != "" && strings.Contains(strings.ToLower(member), "kms") {
+			return []keyNamed{{member, of}}
+		}
+	case []any:
+		for _, each := range of {
+			out = append(out, keysNamed(member, each)...)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			out = append(out, keysNamed(name, of[name])...)
+		}
+	}
+	return out
 }
 
 // user is who used a key, as far as the record says.

@@ -47,14 +47,18 @@ func TestWhatAJobIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestOnlyReadersThatReadAreKnown(t *testing.T) {
+func TestOnlyReadersThatReadAndHaveToAreKnown(t *testing.T) {
 	seen, allowed := []migration.Source{migration.SourceSeen}, []migration.Source{migration.SourceAllowed}
-	got := migration.KnownReaders([]migration.Reader{
-		{Principal: "keeps", Verdict: migration.Keeps, Sources: seen}, {Principal: "allowed", Verdict: migration.Unknown, Sources: allowed},
+	readers := []migration.Reader{
+		{Principal: "keeps", Verdict: migration.Keeps, Sources: seen, Class: migration.ClassSeen}, {Principal: "allowed", Verdict: migration.Unknown, Sources: allowed},
 		{Principal: "cannot", Verdict: migration.Cannot, Sources: seen}, {Principal: "accepted", Verdict: migration.Loses, Sources: seen, Accepted: true},
-	})
-	if diff := cmp.Diff([]migration.Known{{Principal: "keeps", Seen: true}, {Principal: "allowed"}}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		{Principal: "administrator", Verdict: migration.Loses, Sources: allowed, Class: migration.ClassCould},
+	}
+	known := []migration.Known{{Principal: "keeps", Seen: true}, {Principal: "allowed"}}
+	for keep, want := range map[migration.Keep][]migration.Known{migration.KeepSeen: known, migration.KeepWorkloads: known, migration.KeepEverybody: append(known, migration.Known{Principal: "administrator"})} {
+		if diff := cmp.Diff(want, migration.KnownReaders(readers, keep)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", keep, diff)
+		}
 	}
 }
 

@@ -535,7 +535,12 @@ func nextReplica(j Job, s Seen, rules Rules) Step {
 				return wait
 			}
 			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key, and AWS refused to set its own there"}
-		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != "InSync":
+		case s.Secret.Replicas[at].Status == copyFailed && !c.Removed.IsZero() && !s.At.Before(j.LastChangeAt.Add(time.Duration(rules.Quiet))):
+			if wait, ok := closed(s.At, rules); ok {
+				return wait
+			}
+			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " that was made again failed"}
+		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != copyInSync:
 			return Step{Action: DoWait, Reason: "the copy in " + c.Region + " is " + s.Secret.Replicas[at].Status}
 		case !c.Moved.IsZero() && s.Secret.Replicas[at].Listing != guard.Listed:
 			return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Quiet)), Reason: "which keys open its versions in " + c.Region + " could not be read"}

@@ -1,6 +1,7 @@
 package migration_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,6 +29,7 @@ type fake struct {
 	now       time.Time
 	secret    guard.Secret
 	home      string             // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	status    string             // of copies that are made; "" is in sync
 	silent    bool               // UpdateSecret answers success and re-encrypts nothing
 	fixed     bool               // UpdateSecret refuses to change a replica's key in its Region
 	lose      bool               // the readers' rights are gone
@@ -191,7 +193,7 @@ func (w *fake) RemoveReplica(context.Context, guard.SecretRef, string) error {
 func (w *fake) AddReplica(_ context.Context, _ guard.SecretRef, where, key string) error {
 	return w.change("ReplicateSecretToRegions", "ReplicateSecretToRegions", func() {
 		r := copied(w.secret.Versions, key)
-		r.Region = where
+		r.Region, r.Status = where, cmp.Or(w.status, r.Status)
 		w.secret.Replicas = []guard.Replica{r}
 	})
 }

@@ -137,10 +137,14 @@ func (c *context) find(keys map[string][]string, key string) ([]string, bool) {
 	return nil, false
 }
 
-// lowerKeys is a context with its keys in lower case.
+// lowerKeys is a context with its keys in lower case: the same where they are.
 func lowerKeys(context map[string][]string) map[string][]string {
-	if len(context) == 0 {
-		return nil
+	lower := true
+	for name := range context {
+		lower = lower && strings.ToLower(name) == name
+	}
+	if lower {
+		return context
 	}
 	out := make(map[string][]string, len(context))
 	for name, values := range context {

@@ -24,7 +24,9 @@ const (
 )
 
 // noKey denies a key, or every key.
-func noKey(of string) string { return `{"Effect":"Deny","Action":"kms:Decrypt","Resource":"` + of + `"}` }
+func noKey(of string) string {
+	return `{"Effect":"Deny","Action":"kms:Decrypt","Resource":"` + of + `"}`
+}
 
 func oneReader() script {
 	return script{Keys: map[string]keyScript{"new": {}}, Readers: map[string]reader{"app": {May: []string{readsBoth}}}, Seen: []string{"app"},

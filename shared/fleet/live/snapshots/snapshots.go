@@ -87,7 +87,7 @@ func keyOf(found secrets.KeyAndPolicy) inventory.Key {
 			grantee = g.GranteeService
 		}
 		k.Grants = append(k.Grants, inventory.Grant{ID: g.ID, Name: g.Name, Grantee: grantee, Retiring: g.RetiringPrincipal, Operations: g.Operations,
-			Equals: g.ContextEquals, Subset: g.ContextSubset})
+			Equals: g.ContextEquals, Subset: g.ContextSubset, CreatedAt: g.CreatedAt})
 	}
 	k.Rotation = inventory.Rotation{Enabled: found.Rotation.Enabled, PeriodDays: int(found.Rotation.Period.Hours() / 24)}
 	for _, past := range found.Rotation.Past {
