@@ -12,7 +12,7 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 export CDK_DISABLE_CLI_TELEMETRY := true
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test setup lint unit infra synth-check strangers drift bench fuzz faults scenarios mutate golden clean
+.PHONY: help demo build test setup lint unit race infra synth-check strangers drift bench fuzz faults scenarios mutate golden clean
 
 help: ## List the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,21 +50,28 @@ lint: ## Check style and the usual mistakes
 	$(GO) vet ./...
 	$(LINT) run --allow-parallel-runners
 
-# Whole migrations, played reader by reader: most of their time is the local AWS's, whose own tests run with the race
-# detector. Of the faults a small storm does.
-PLAYED := ./shared/migration/scenarios ./handlers/faults
+# What plays whole days: migrations reader by reader, faults, the demo, and stories told by the real CLI. Most of their time is the
+# local AWS's and the CLI's. The race detector takes two to four times as long for them, and looks at the same goroutines in the
+# tests of each package; it plays a part of them here, and all in `make race`.
+PLAYED := $(addprefix github.com/doublelock/doublelock/,shared/migration/scenarios handlers/faults \
+  cmd/doublelock cmd/doublelock/demo cmd/doublelock/demo/local)
 
 # With the race detector these play a part of their rows.
 WHOLE := 'TestNoRowThatIsWrongStopsAnything|TestTenThousandFindings|TestWhatIsSaidOfASecretIsWhatReadingItShows'
 
 # A test's memory is small and its processor is busy: a quarter of its time goes to collecting garbage that nobody is short of.
-unit infra strangers: export GOGC = 400
+unit race infra strangers: export GOGC = 400
 
-unit: setup ## Test everything but infra; with the race detector, but for the played scenarios
-	$(GO) test -race -timeout 30m $(filter-out %/migration/scenarios %/handlers/faults,$(PACKAGES))
+unit: setup ## Test everything but infra; with the race detector, but for what plays whole days
+	$(GO) test -race -timeout 30m $(filter-out $(PLAYED),$(PACKAGES))
 	$(GO) test -timeout 60m $(PLAYED)
 	$(GO) test -run $(WHOLE) ./cmd/doublelock/repair ./handlers ./shared/cloud
 	$(GO) test -race -run TestAStormLeavesNothingRunning ./handlers/faults
+	$(GO) test -race -run 'TestScript$$' ./cmd/doublelock
+	$(GO) test -race -run TestSweepAndHeartbeatGoOnWhileOrganizationsIsDown ./cmd/doublelock/demo/local
+
+race: setup ## Test everything but infra with the race detector: an hour
+	$(GO) test -race -timeout 60m $(PACKAGES)
 
 infra: setup ## Test the CDK app: goldens, invariants, cdk-nag
 	$(GO) test ./infra

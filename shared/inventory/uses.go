@@ -176,9 +176,13 @@ func (a *Access) Ends(principalARN, secretARN, call string, k Key, action string
 	if err != nil {
 		return time.Time{}, err
 	}
-	for _, date := range a.datesWith(k) {
+	dates := a.datesWith(k)
+	if len(dates) == 0 {
+		return time.Time{}, nil
+	}
+	use, l := a.keyUse(s, k, ""), a.locks(s)
+	for _, date := range dates {
 		after := date.Add(time.Second)
-		use, l := a.keyUse(s, k, ""), a.locks(s)
 		askedAt(&use.target, after)
 		askedAt(&l.target, after)
 		for i := range l.ways {

@@ -152,7 +152,17 @@ func TestAnotherWorkerAtASecretPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r)
+	e, waited := w.worker("watchdog"), time.Duration(0)
+	e.Sleep = func(_ context.Context, d time.Duration) error { waited += d; return nil }
+	stranger := r
+	stranger.Principal = role("somebody")
+	if answer, err := e.Refused(t.Context(), w.secret.ARN, stranger); answer != migration.AnswerNone || err != nil || waited != 0 {
+		t.Errorf("of somebody who is no reader nothing is done, so nobody is waited for: %s after %s, %v", answer, waited, err)
+	}
+	_, err = e.Refused(t.Context(), w.secret.ARN, r)
+	if waited != 30*time.Second {
+		t.Errorf("waited %s for the other", waited)
+	}
 	if !errors.Is(err, migration.ErrBusy) || !guard.Passing(err) || errors.Is(guard.ErrConflict, migration.ErrBusy) {
 		t.Errorf("it does not pass: %v", err)
 	}

@@ -33,6 +33,7 @@ type fake struct {
 	silent    bool               // UpdateSecret answers success and re-encrypts nothing
 	fixed     bool               // UpdateSecret refuses to change a replica's key in its Region
 	lose      bool               // the readers' rights are gone
+	lacks     []migration.Reader // what the new key means for them
 	lock      migration.Lock     // that keeps a reader out now
 	refusal   *migration.Refusal // likewise, where the previous key or a grant would not let it in
 	previous  string             // key of which that was asked last
@@ -250,7 +251,7 @@ func (w *fake) Take(_ context.Context, name string, most int, _ time.Time) (bool
 func (w *fake) Taken(_ context.Context, name string) (int, error) { return w.counts[name], nil }
 
 func (w *fake) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
-	a := migration.Assessment{}
+	a := migration.Assessment{Readers: w.lacks}
 	if w.lose {
 		a.Problems = []string{role("app") + " would lose access"}
 	}
