@@ -500,7 +500,7 @@ func TestAMoveThatCannotBeProvenHasNotFailedAndDoesNotRest(t *testing.T) {
 		if j.Phase != migration.Unproven || j.HandedAt.IsZero() || !j.NeedsVisit() || len(w.published) != 2 {
 			t.Fatalf("%s, handed at %s, published %+v", j.Phase, j.HandedAt, w.published)
 		}
-		if n := w.published[1]; n.Kind != guard.NoticeUnproven || n.ID == w.published[0].ID || !strings.Contains(n.Describe(), "is yours now") || !strings.Contains(n.Describe(), "migrate rollback --secret "+arn) {
+		if n := w.published[1]; n.Kind != guard.NoticeUnproven || n.ID == w.published[0].ID || !strings.Contains(n.Describe(), "is yours now") || !strings.Contains(n.Describe(), "--secret "+arn) {
 			t.Errorf("notice %+v", n)
 		}
 		w.unlisted = false

@@ -30,7 +30,7 @@ func blindFix(b BlindSpot) string {
 	case b.Part == PartEvents:
 		return "Run doublelock doctor: it names the part that is broken on the way from the account to the hub, and how to mend it."
 	case b.Part == PartApproval:
-		return "Find out who set it. If it is meant, an approver of keys.approved.managers sets it again: aws kms update-alias with the same target for an alias, all approving tags for tags. If it is not, move the alias back, and the secret to an approved key."
+		return "Find out who set it. If it is meant, an approver of keys.approved.managers sets it again: UpdateAlias with the same target for an alias, all approving tags for tags. If it is not, move the alias back, and the secret to an approved key."
 	case b.Cause == CauseNoAnswer:
 		return "No right is known to be missing. Run doublelock doctor for the account; look at its AWS Health events, and at what stands between the hub and the endpoint there. Every sweep tries again, and what is recorded of its secrets may be out of date until then."
 	case b.Cause == CauseNotListed:

@@ -93,7 +93,7 @@ func (m Move) unproven(s *script, secret string) {
 		return
 	}
 	s.say(m.Reason + ". It was looked for since " + Minute(m.Sought) + " and is yours now: find out why it cannot be read, or set the previous key again with")
-	s.paste("doublelock migrate rollback --secret " + secret)
+	s.paste("doublelock migrate rollback --reason 'its versions were not proven' --secret " + secret)
 	s.say(". Every sweep still looks")
 }
 

@@ -79,7 +79,7 @@ func (r *review) rotation(k *inventory.Key) {
 		}
 		r.add(guard.KeyRotation, k, Finding{
 			Detail: detail,
-			Fix:    "import new material (import-key-material --import-type NEW_KEY_MATERIAL), then: " + awscli.OnKey("rotate-key-on-demand", k.Facts.ARN),
+			Fix:    "import new material (ImportKeyMaterial with the import type NEW_KEY_MATERIAL), then rotate it on demand",
 		})
 		return
 	}

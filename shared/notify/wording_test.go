@@ -147,7 +147,7 @@ func TestDetailsAreWholeSentences(t *testing.T) {
 		"dots at the beginning are kept": {noticed(guard.NoticeFailed, "...and so on", nil), []guard.Passage{{Text: "...and so on."}}},
 		"what follows a command is trimmed": {noticed(guard.NoticeUnproven, "", &guard.Move{Reason: "it cannot be read", Sought: sought}), []guard.Passage{
 			{Text: "It cannot be read. It was looked for since 2026-11-20 08:00 UTC and is yours now: find out why it cannot be read, or set the previous key again with"},
-			{Text: "doublelock migrate rollback --secret " + secret, Paste: true},
+			{Text: "doublelock migrate rollback --reason 'its versions were not proven' --secret " + secret, Paste: true},
 			{Text: "Every sweep still looks."},
 		}},
 		"and what goes on after it stays in its sentence": {noticed(guard.NoticeSealDue, "", &guard.Move{}), []guard.Passage{

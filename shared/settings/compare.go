@@ -89,7 +89,7 @@ func (c comparison) target(path, target string) {
 		if strings.HasPrefix(target, "r-") {
 			noun = "root"
 		}
-		c.problem(path, noun+" "+target+" does not exist", "correct the id: aws organizations list-organizational-units-for-parent shows them")
+		c.problem(path, noun+" "+target+" does not exist", "correct the id: AWS Organizations lists them")
 	}
 }
 

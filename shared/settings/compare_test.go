@@ -26,7 +26,7 @@ func TestCompareSaysWhatIsNotThere(t *testing.T) {
 		"all as written":        {func(*settings.Seen) {}, ""},
 		"another organization":  {func(s *settings.Seen) { s.OrganizationID = "o-otherexample" }, "3:7: organization.id is o-exampleorgid, but these credentials see o-otherexample; correct it, or use credentials of that organization"},
 		"another root":          {func(s *settings.Seen) { s.RootID = "r-zz99" }, "4:11: organization.rootId is r-ab12, but these credentials see r-zz99; correct it, or use credentials of that organization"},
-		"an OU that is gone":    {func(s *settings.Seen) { s.Missing = []string{"ou-ab12-workloads"} }, "16:15: OU ou-ab12-workloads does not exist; correct the id: aws organizations list-organizational-units-for-parent shows them"},
+		"an OU that is gone":    {func(s *settings.Seen) { s.Missing = []string{"ou-ab12-workloads"} }, "16:15: OU ou-ab12-workloads does not exist; correct the id: AWS Organizations lists them"},
 		"the hub is gone":       {func(s *settings.Seen) { s.Accounts = slices.Concat(all[:1], all[2:]) }, "6:20: account 222222222222 is not an active account of the organization; correct the id or remove it"},
 		"an account of a stage": {func(s *settings.Seen) { s.Accounts = all[:5] }, "31:16: account 666666666666 is not an active account of the organization; correct the id or remove it"},
 	} {

@@ -64,7 +64,7 @@ func TestConfigOfAnotherOrganizationIsRefused(t *testing.T) {
 		"222222222222": "", "333333333333": "ou-ab12-workloads", "444444444444": "", "666666666666": "",
 	})
 	want := warnings("sample.yaml") + `sample.yaml:26:15: account 555555555555 is not an active account of the organization; correct the id or remove it
-sample.yaml:30:15: OU ou-ab12-sandboxes does not exist; correct the id: aws organizations list-organizational-units-for-parent shows them
+sample.yaml:30:15: OU ou-ab12-sandboxes does not exist; correct the id: AWS Organizations lists them
 doublelock: 2 problems in 1 file
 `
 	_, stderr, code := validateLive(t)
