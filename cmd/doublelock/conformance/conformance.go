@@ -402,6 +402,9 @@ func (o *options) rights(env *command.Env, questions []conformance.Question) err
 		text = string(both)
 		env.Note("two policies: .management is for the credentials of the management account, .sandbox for the role %s in the sandbox account, which has to trust them", o.role)
 	}
+	for _, line := range conformance.Reach(questions) {
+		env.Note("%s", line)
+	}
 	_, err := fmt.Fprintln(env.Stdout, text)
 	return err
 }
