@@ -67,6 +67,10 @@ const (
 const (
 	NotAsked  Reason = "the report does not ask it"
 	OfAnother Reason = "the report is not of this part of AWS"
+
+	Contradicts Reason = "its answer, verdict and reason contradict each other"
+	OtherwiseOf Reason = "the question is another one in this version"
+	OutOfTime   Reason = "the report says no time at which it can have been made"
 )
 
 // Reasons why the local AWS does not follow an answer of a report.

@@ -47,8 +47,9 @@ func NewReport(version, against string, started time.Time, results []Result) Rep
 
 // Said is AWS's answer to a question, as a run against AWS itself in a part of AWS gave it, or why there is none: from a run against
 // a stand-in, in another part or one that the report does not name, to a question that was not asked or not answered, or in words that
-// this version does not know. said reports whether somebody was answered, by whomever and however. p may be "", any part.
-func (r Report) Said(question string, p arn.Partition) (answer Answer, why Reason, said bool) {
+// this version does not know; nor does a row that no run writes say anything. said reports whether somebody was answered, by whomever and
+// however. p may be "", any part.
+func (r Report) Said(question string, p arn.Partition, now time.Time) (answer Answer, why Reason, said bool) {
 	at := slices.IndexFunc(r.Results, func(one Result) bool { return one.Question == question })
 	if at < 0 {
 		return "", NotAsked, false
@@ -65,9 +66,18 @@ func (r Report) Said(question string, p arn.Partition) (answer Answer, why Reaso
 		return "", OfAnother, true
 	case !known:
 		return "", UnknownAnswer, true
+	case one.Title != q.Title || one.Row != q.Row || one.Assumed != q.Assumed:
+		return "", OtherwiseOf, true
+	case one.Reason != "" || one.Verdict != verdict(one.Answer, one.Assumed):
+		return "", Contradicts, true
+	case r.Started.IsZero() || r.Started.After(now.Add(mostAhead)):
+		return "", OutOfTime, true
 	}
 	return one.Answer, "", true
 }
+
+// mostAhead is how far the clock of a run may have been ahead of the reader's.
+const mostAhead = 24 * time.Hour
 
 // ReadReport reads a report. Questions, answers and fields that this version does not know are kept: a newer one may have
 // written it.

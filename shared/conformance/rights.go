@@ -191,11 +191,28 @@ func OrganizationPolicies(questions []Question, partition arn.Partition, account
 		statement{Sid: managing, Effect: "Allow", Action: organization, Resource: "*"}), document(all...)
 }
 
+// Reach says, a line each, what somebody with the rights of some questions could do beyond a run: what no condition of IAM or KMS keeps away
+// without changing what is asked.
+func Reach(questions []Question) []string {
+	var lines []string
+	rights := Rights(questions)
+	if slices.Contains(rights, "iam:PutRolePolicy") {
+		lines = append(lines, "these rights reach further than a run: who may write the policy of a role named "+sandbox.Prefix+"… and take it can have every right in the account; give them in a sandbox account alone, and take them back afterwards")
+	}
+	if slices.Contains(rights, "kms:TagResource") {
+		lines = append(lines, "KMS asks for kms:TagResource on any key when a key is made with a tag: with these rights an existing key can be tagged "+sandbox.TagKey+" too, and then used, disabled or scheduled for deletion")
+	}
+	return lines
+}
+
+// connecting is the service principal whose service-linked role EventBridge makes with the first connection of an account.
+const connecting = "apidestinations.events.amazonaws.com"
+
 // managing is the id of the statement that allows what is asked of the organization.
 const managing = "Organization"
 
 func statements(questions []Question, partition arn.Partition, account string) []statement {
-	var general, used, keys, owned, named, sent, organization []string
+	var general, used, keys, owned, named, sent, linked, organization []string
 	connects := slices.Contains(Kinds(questions), sandbox.Connection)
 	tries := slices.ContainsFunc(questions, func(q Question) bool { return slices.Contains(q.Calls, setKey) || slices.Contains(q.Calls, replicate) })
 	for _, action := range Rights(questions) {
@@ -206,8 +223,10 @@ func statements(questions []Question, partition arn.Partition, account string) [
 			if tries {
 				keys = append(keys, action)
 			}
-		case slices.Contains(anywhere, action), action == "iam:CreateServiceLinkedRole":
+		case slices.Contains(anywhere, action):
 			general = append(general, action)
+		case action == "iam:CreateServiceLinkedRole":
+			linked = append(linked, action)
 		case action == putEvents:
 			sent = append(sent, action)
 		case service == "organizations":
@@ -233,6 +252,8 @@ func statements(questions []Question, partition arn.Partition, account string) [
 			in("secretsmanager", "secret:"+name), partition.Role(account, name), in("lambda", "function:"+name), in("events", "rule/"+name), in("events", "event-bus/"+name),
 			in("events", "connection/"+name), in("sqs", name), in("scheduler", "schedule-group/"+name), in("scheduler", "schedule/"+name), in("cloudformation", "stack/"+name)}},
 		{Sid: "Owned", Effect: "Allow", Action: owned, Resource: in("secretsmanager", "secret:events!connection/"+name)},
+		{Sid: "Linked", Effect: "Allow", Action: linked, Resource: partition.New("iam", "", account, "role/aws-service-role/"+connecting+"/*").String(),
+			Condition: map[string]map[string]string{"StringEquals": {"iam:AWSServiceName": connecting}}},
 		{Sid: "Send", Effect: "Allow", Action: sent, Resource: in("events", "event-bus/default")},
 		{Sid: managing, Effect: "Allow", Action: organization, Resource: "*"},
 	}

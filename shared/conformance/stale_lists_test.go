@@ -151,8 +151,9 @@ func TestAKeyIsInUseWhenItsUseIsShown(t *testing.T) {
 
 // Only what AWS itself answered is AWS's answer.
 func TestAReportSaysWhatAWSAnswered(t *testing.T) {
-	whole := conformance.Report{Against: conformance.AWS, Partition: "aws", Results: []conformance.Result{
-		{Question: conformance.ChoiceNamed, Answer: conformance.Passes, Verdict: conformance.Differs}}}
+	q, _ := conformance.Find(conformance.ChoiceNamed)
+	whole := conformance.Report{Against: conformance.AWS, Partition: "aws", Started: time.Now(), Results: []conformance.Result{
+		{Question: q.ID, Title: q.Title, Row: q.Row, Assumed: q.Assumed, Answer: conformance.Passes, Verdict: conformance.Differs}}}
 	for name, tt := range map[string]struct {
 		change   func(*conformance.Report)
 		answered bool
@@ -170,7 +171,7 @@ func TestAReportSaysWhatAWSAnswered(t *testing.T) {
 			r := whole
 			r.Results = append([]conformance.Result{}, whole.Results...)
 			tt.change(&r)
-			if answer, why, _ := r.Said(conformance.ChoiceNamed, "aws"); (answer != "") != tt.answered || (why == "") != tt.answered {
+			if answer, why, _ := r.Said(conformance.ChoiceNamed, "aws", time.Now()); (answer != "") != tt.answered || (why == "") != tt.answered {
 				t.Errorf("%q, %q", answer, why)
 			}
 		})

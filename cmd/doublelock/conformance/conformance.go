@@ -56,7 +56,7 @@ re-keyed version is tried first, what a read answers whose key is disabled, what
 It makes its own keys, secrets, roles and rules, all named doublelock-conformance-RUN-… and tagged with the run, and
 removes them afterwards, also when it is stopped. What it makes is written down first, in a file for you alone; after a
 kill, --cleanup removes it; what is of a run that is alive, or that began less than two hours ago and left no state
-here, stays unless it is named with --run. A run against a URL has no state: --cleanup --against URL finds what it made.
+here, stays unless it is named with --run; what a killed run had been answered is printed first. A run against a URL has no state: --cleanup --against URL finds what it made.
 Neither touches anything without that name and that tag. Keys wait seven days for their deletion.
 
 Before it starts it says the account, the cost, the time and the rights that it takes, and asks. It reads no secret but
@@ -401,6 +401,9 @@ func (o *options) rights(env *command.Env, questions []conformance.Question) err
 		}
 		text = string(both)
 		env.Note("two policies: .management is for the credentials of the management account, .sandbox for the role %s in the sandbox account, which has to trust them", o.role)
+	}
+	for _, line := range conformance.Reach(questions) {
+		env.Note("%s", line)
 	}
 	_, err := fmt.Fprintln(env.Stdout, text)
 	return err

@@ -434,7 +434,8 @@ func TestBadInputIsOneClearLine(t *testing.T) {
 		"--cleanup --region eu-west-1 --state " + broken:                     "leave --state out to search by name and tag",
 		"--against localaws --question kms.trailing-days --report /dev/null": "a device or a pipe",
 		"--against http://127.0.0.1:1 --question kms.trailing-days":          "http://127.0.0.1:1: get caller identity",
-		"--region eu-west-1 --state " + broken:                               "is the state of another run",
+		"--region eu-west-1 --state " + broken:                               "is no state of a run; name another file",
+		"--region eu-west-1 --state /dev/null":                               "a device or a pipe",
 		"nope":                                                               "",
 	} {
 		_, stderr, code := run(t, strings.Fields(line)...)

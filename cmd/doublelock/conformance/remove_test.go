@@ -16,6 +16,7 @@ import (
 	command "github.com/doublelock/doublelock/cmd/doublelock/conformance"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
+	"github.com/doublelock/doublelock/cmd/doublelock/files"
 )
 
 // between puts something between the run and AWS: it sees the operation of each call, and answers it itself when it says so.
@@ -243,7 +244,15 @@ func TestACleanupSaysWhoseAStateIsThatStays(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	release, err := files.Hold(filepath.Join(folder, "bbbbbbbbbb.json.lock")) // by a run that is alive
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
 	_, stderr, code := run(t, "--cleanup", "--yes")
+	if strings.Contains(stderr, "--run bbbbbbbbbb removes it") {
+		t.Errorf("what is of another account is not removed from here: %s", stderr)
+	}
 	for _, want := range []string{"is of account " + account + " at http://127.0.0.1:9 and stays", "is of account 123123123123 at AWS and stays; this removes what is of account " + account + " at " + os.Getenv("AWS_ENDPOINT_URL")} {
 		if code != 0 || !strings.Contains(stderr, want) {
 			t.Errorf("exit code %d: %s, want %s", code, stderr, want)

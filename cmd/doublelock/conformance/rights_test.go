@@ -24,6 +24,34 @@ func TestTheRightsArePrintedAsAPolicy(t *testing.T) {
 	}
 }
 
+// What the rights let somebody do beyond a run is said, and the service-linked role is of the one service that makes it.
+func TestWhatTheRightsReachBeyondARunIsSaid(t *testing.T) {
+	stdout, stderr, code := run(t, "--print-rights")
+	for _, want := range []string{"can have every right in the account", "an existing key can be tagged"} {
+		if code != 0 || !strings.Contains(stderr, want) {
+			t.Errorf("exit code %d, standard error lacks %q: %s", code, want, stderr)
+		}
+	}
+	var policy struct {
+		Statement []struct {
+			Action    []string
+			Condition map[string]map[string]string
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &policy); err != nil {
+		t.Fatal(err)
+	}
+	found := false
+	for _, s := range policy.Statement {
+		if slices.Contains(s.Action, "iam:CreateServiceLinkedRole") {
+			found = s.Condition["StringEquals"]["iam:AWSServiceName"] == "apidestinations.events.amazonaws.com"
+		}
+	}
+	if !found {
+		t.Errorf("a service-linked role of any service: %s", stdout)
+	}
+}
+
 // Two that have the printed rights, and no others, run the second set and leave nothing.
 func TestTheRightsOfTheSecondSetAreEnoughForBothThatActInIt(t *testing.T) {
 	for name, only := range map[string][]string{

@@ -248,10 +248,20 @@ func (o *options) stateFile(env *command.Env, run sandbox.Run) (string, error) {
 		}
 		file = filepath.Join(folder, string(run)+".json")
 	}
+	if err := files.Check(file); err != nil {
+		return "", err
+	}
 	if _, err := os.Lstat(file); err == nil {
+		text, err := input.ReadFile(env, file, input.MaxDocument)
+		if err == nil {
+			_, err = conformance.ReadState(text)
+		}
+		if err != nil {
+			return "", command.Fail("conformance: --state %s: it is there, and is no state of a run; name another file", file)
+		}
 		return "", command.Fail("conformance: %s is the state of another run; remove what it made with doublelock conformance --cleanup --state %s", file, file)
 	}
-	return file, files.Check(file)
+	return file, nil
 }
 
 func stateFolder(env *command.Env) (string, error) {
@@ -322,6 +332,12 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 		if o.onlyRun != "" && string(state.Run) != o.onlyRun {
 			continue
 		}
+		here := state.Endpoint == c.Options().Endpoint
+		managed := here && state.Management == own.Account() && state.Account != own.Account()
+		if !managed && (state.Account != own.Account() || !here) {
+			env.Note("%s is of account %s at %s and stays; this removes what is of account %s at %s", file, state.Account, cmp.Or(state.Endpoint, conformance.AWS), own.Account(), cmp.Or(c.Options().Endpoint, conformance.AWS))
+			continue
+		}
 		release, err := files.Hold(file + held)
 		if err == nil {
 			defer release()
@@ -329,12 +345,8 @@ func (o *options) runCleanup(ctx context.Context, env *command.Env) error {
 			env.Note("run %s is alive on this machine: what it made stays; --run %s removes it all the same", state.Run, state.Run)
 			continue
 		}
-		if state.Management == own.Account() && state.Account != own.Account() && state.Endpoint == c.Options().Endpoint {
+		if managed {
 			failed = append(failed, fmt.Errorf("conformance: run %s left something in this account, which manages the organization, and in %s; %s removes it", state.Run, state.Account, o.cleanupOfState(state)))
-			continue
-		}
-		if state.Account != own.Account() || state.Endpoint != c.Options().Endpoint {
-			env.Note("%s is of account %s at %s and stays; this removes what is of account %s at %s", file, state.Account, cmp.Or(state.Endpoint, conformance.AWS), own.Account(), cmp.Or(c.Options().Endpoint, conformance.AWS))
 			continue
 		}
 		failed = append(failed, showLeft(env, file, state))

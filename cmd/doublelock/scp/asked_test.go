@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
 	"github.com/doublelock/doublelock/shared/conformance"
@@ -140,8 +141,59 @@ func refusedBut(of simulate.Layer, but conformance.Result) conformance.Report {
 	return r
 }
 
+// whole is a report with what a run writes beside its answers.
+func whole(report conformance.Report) conformance.Report {
+	report.Started = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for n := range report.Results {
+		r := &report.Results[n]
+		if q, known := conformance.Find(r.Question); known {
+			r.Title, r.Row, r.Assumed = q.Title, q.Row, q.Assumed
+		}
+		if r.Verdict == conformance.Agrees || r.Verdict == conformance.Differs {
+			r.Verdict = map[bool]conformance.Verdict{true: conformance.Agrees, false: conformance.Differs}[r.Answer == r.Assumed]
+		}
+	}
+	return report
+}
+
+// A row that no run writes is no answer, and one line says so.
+func TestARowThatNoRunWritesClosesNoWay(t *testing.T) {
+	for name, edit := range map[string]func(*conformance.Report, *conformance.Result){
+		"a verdict that does not follow": func(_ *conformance.Report, r *conformance.Result) { r.Verdict = conformance.Differs },
+		"a reason beside an answer":      func(_ *conformance.Report, r *conformance.Result) { r.Reason = conformance.NotPermitted },
+		"another assumption": func(_ *conformance.Report, r *conformance.Result) {
+			r.Assumed, r.Verdict = conformance.Passes, conformance.Differs
+		},
+		"another title":      func(_ *conformance.Report, r *conformance.Result) { r.Title = "Does CreateSecret pass?" },
+		"another row":        func(_ *conformance.Report, r *conformance.Result) { r.Row = 1 },
+		"made in the future": func(o *conformance.Report, _ *conformance.Result) { o.Started = time.Now().AddDate(2, 0, 0) },
+		"made at no time":    func(o *conformance.Report, _ *conformance.Result) { o.Started = time.Time{} },
+		"":                   func(*conformance.Report, *conformance.Result) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			report := whole(refusedBut(simulate.Trials, conformance.Result{}))
+			at := slices.IndexFunc(report.Results, func(r conformance.Result) bool { return r.Question == conformance.ChoiceNamed })
+			edit(&report, &report.Results[at])
+			got, stderr := passagesOf(t, "denyDefaultKey: true", report)
+			if says := strings.Contains(stderr, conformance.ChoiceNamed+": ") && strings.Contains(stderr, "counts as unanswered"); says != (name != "") {
+				t.Errorf("standard error: %s", stderr)
+			}
+			if want := map[bool]policy.Answer{true: policy.ExplicitlyDenied, false: policy.Unknown}[name == ""]; got[createNamed].Answer != want {
+				t.Errorf("%s (%s), want %s", got[createNamed].Answer, got[createNamed].Note, want)
+			}
+		})
+	}
+}
+
 // passages are the ways around and the honest calls with a stage's setting and a report, by name.
 func passages(t *testing.T, setting string, report conformance.Report) map[string]passageJSON {
+	t.Helper()
+	all, _ := passagesOf(t, setting, whole(report))
+	return all
+}
+
+// passagesOf answers what is said on standard error, too, of a report as it is.
+func passagesOf(t *testing.T, setting string, report conformance.Report) (map[string]passageJSON, string) {
 	t.Helper()
 	dir := t.TempDir()
 	sample, err := os.ReadFile("../../../testdata/config/sample.yaml")
@@ -168,5 +220,5 @@ func passages(t *testing.T, setting string, report conformance.Report) map[strin
 	for _, p := range slices.Concat(found.Bypasses, found.Honest) {
 		all[p.Name] = p
 	}
-	return all
+	return all, stderr
 }

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -267,9 +268,12 @@ func (s *simulation) answers() (t []simulate.Answer, err error) {
 		return t, fmt.Errorf("%s: it is of %s, and the organization is in %s", s.report, output.Printable(string(report.Partition)), partition)
 	}
 	for _, a := range asked {
-		answer, why, said := report.Said(a.Question, partition)
+		answer, why, said := report.Said(a.Question, partition, s.env.Now())
 		if !said && documented(a) {
 			continue
+		}
+		if slices.Contains([]conformance.Reason{conformance.Contradicts, conformance.OtherwiseOf, conformance.OutOfTime}, why) {
+			s.env.Note("%s: %s: %s, so it counts as unanswered", s.report, a.Question, why)
 		}
 		a.Stops, a.Unclear = answer != conformance.Passes, string(why)
 		t = append(t, a)
