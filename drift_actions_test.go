@@ -80,6 +80,7 @@ func TestNoActionThatHandsOutCredentialsCountsAsReading(t *testing.T) {
 		"managedblockchain-query:GetTokenBalance", "managedblockchain-query:BatchGetTokenBalance", "gamelift:GetComputeAuthToken",
 		"codeartifact:GetAuthorizationToken", "ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken", "sts:GetSessionToken", "sts:GetServiceBearerToken",
 		"redshift:GetIdentityCenterAuthToken", "redshift-serverless:GetIdentityCenterAuthToken", "bedrock-agentcore:GetTokenVault",
+		"a2c:GetContainerizationJobDetails", "a2c:GetDeploymentJobDetails", "bedrock:GetUseCaseForModelAccess", "redshift-serverless:GetEndpointAccess",
 	}
 	files, err := filepath.Glob(filepath.Join(referenceFolder(), "actions", "*.json"))
 	if err != nil {
@@ -90,9 +91,9 @@ func TestNoActionThatHandsOutCredentialsCountsAsReading(t *testing.T) {
 		service := strings.TrimSuffix(filepath.Base(file), ".json")
 		for _, a := range actionsInReference(t, service) {
 			name := service + ":" + a.Name
-			says := slices.ContainsFunc([]string{"Credentials", "Token", "Password", "Presigned", "AccessDetails", "FederationToken"}, func(w string) bool {
+			says := slices.ContainsFunc([]string{"Credentials", "Token", "Password", "Presigned", "AccessDetails", "JobDetails"}, func(w string) bool {
 				return strings.Contains(a.Name, w)
-			})
+			}) || strings.HasSuffix(a.Name, "Access")
 			if !says || !strings.HasPrefix(a.Name, "Get") || slices.Contains(harmless, name) {
 				continue
 			}

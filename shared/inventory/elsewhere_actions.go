@@ -111,7 +111,8 @@ var handing = []string{
 	"emr-serverless:getsessionendpoint", "emr-serverless:getdashboard*", "athena:getsessionendpoint", "finspace-api:getprogrammaticaccesscredentials",
 	"glue:getsessionendpoint", "iot:getconnection", "license-manager:getaccesstoken", "lightsail:getinstanceaccessdetails",
 	"lightsail:getrelationaldatabasemasteruserpassword", "lightsail:downloaddefaultkeypair", "quicksight:getsessionembedurl", "ssm:getaccesstoken",
-	"route53globalresolver:getaccesstoken", "opensearch:viewloginpage", "states:getactivitytask", "sso:getrolecredentials",
+	"gamelift:getcomputeaccess", "gamelift:getinstanceaccess", "codepipeline:get*jobdetails", "drs:getchannelcommandsfordrs", "s3:getdataaccess", "lakeformation:getdataaccess",
+	"codestar:getextendedaccess", "route53globalresolver:getaccesstoken", "opensearch:viewloginpage", "states:getactivitytask", "sso:getrolecredentials",
 }
 
 // handsOutCredentials reports whether a pattern may be one of those, or says in its name that it is.
