@@ -111,7 +111,7 @@ var handing = []string{
 	"emr-serverless:getsessionendpoint", "emr-serverless:getdashboard*", "athena:getsessionendpoint", "finspace-api:getprogrammaticaccesscredentials",
 	"glue:getsessionendpoint", "iot:getconnection", "license-manager:getaccesstoken", "lightsail:getinstanceaccessdetails",
 	"lightsail:getrelationaldatabasemasteruserpassword", "lightsail:downloaddefaultkeypair", "quicksight:getsessionembedurl", "ssm:getaccesstoken",
-	"gamelift:getcomputeaccess", "gamelift:getinstanceaccess", "codepipeline:get*jobdetails", "drs:getchannelcommandsfordrs", "s3:getdataaccess", "lakeformation:getdataaccess",
+	"gamelift:getcomputeaccess", "gamelift:getinstanceaccess", "codepipeline:get*jobdetails", "drs:getchannelcommandsfordrs",
 	"codestar:getextendedaccess", "route53globalresolver:getaccesstoken", "opensearch:viewloginpage", "states:getactivitytask", "sso:getrolecredentials",
 }
 
