@@ -404,7 +404,7 @@ func (v *visit) check(ctx context.Context, seen Seen) error {
 	}
 	v.checked, v.problems, v.blocked = true, found, found.Under(v.job.Rules.MustKeep)
 	if v.job.Plan == "" && v.job.Phase == Planned {
-		v.job.Readers = KnownReaders(found.Readers)
+		v.job.Readers = KnownReaders(found.Readers, v.job.Rules.MustKeep)
 	}
 	return v.checkCopies(ctx, seen)
 }
