@@ -80,7 +80,8 @@ func TestNoActionThatHandsOutCredentialsCountsAsReading(t *testing.T) {
 		"managedblockchain-query:GetTokenBalance", "managedblockchain-query:BatchGetTokenBalance", "gamelift:GetComputeAuthToken",
 		"codeartifact:GetAuthorizationToken", "ecr:GetAuthorizationToken", "ecr-public:GetAuthorizationToken", "sts:GetSessionToken", "sts:GetServiceBearerToken",
 		"redshift:GetIdentityCenterAuthToken", "redshift-serverless:GetIdentityCenterAuthToken", "bedrock-agentcore:GetTokenVault",
-		"a2c:GetContainerizationJobDetails", "a2c:GetDeploymentJobDetails", "bedrock:GetUseCaseForModelAccess", "s3:GetDataAccess", "lakeformation:GetDataAccess", "redshift-serverless:GetEndpointAccess",
+		"a2c:GetContainerizationJobDetails", "a2c:GetDeploymentJobDetails", "bedrock:GetUseCaseForModelAccess", "s3:GetDataAccess", "lakeformation:GetDataAccess",
+		"redshift-serverless:GetEndpointAccess",
 	}
 	files, err := filepath.Glob(filepath.Join(referenceFolder(), "actions", "*.json"))
 	if err != nil {

@@ -34,7 +34,9 @@ func (w *testAccount) keeper(lines ...string) {
 func (w *testAccount) found(control guard.ControlID, key string, now time.Time) *keyreview.Finding {
 	w.Helper()
 	all := keyreview.Review(inventory.Prepare(w.snapshots(nil).Account(w.Context(), shop)), keyreview.Default(), now)
-	at := slices.IndexFunc(all, func(f keyreview.Finding) bool { return f.Control.ID == control && f.Key == key && f.Outcome == guard.Fail })
+	at := slices.IndexFunc(all, func(f keyreview.Finding) bool {
+		return f.Control.ID == control && f.Key == key && f.Outcome == guard.Fail
+	})
 	if at < 0 {
 		return nil
 	}
