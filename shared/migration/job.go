@@ -138,6 +138,7 @@ type Known struct {
 	Principal string    `json:"principal"`
 	SeenAs    string    `json:"seenAs,omitempty"` // as CloudTrail names it where the secret is, if otherwise
 	Seen      bool      `json:"seen,omitempty"`   // it really reads: observing waits for it
+	Spared    bool      `json:"spared,omitempty"` // it need not keep access: nothing is set back for it
 	ReadAt    time.Time `json:"readAt,omitzero"`
 	RefusedAt time.Time `json:"refusedAt,omitzero"` // when KMS refused it the new key last, whatever became of the read
 }
@@ -341,13 +342,13 @@ func newJob(i Item, plan string, rules Rules, by string, now time.Time) Job {
 	return j
 }
 
-// KnownReaders are the readers that read today, or may, less those of whom somebody accepted that they lose access, and those of a class
-// that need not keep it. Of whom no class is known has to.
+// KnownReaders are the readers that read today, or may, less those of whom somebody accepted that they lose access. Of whom no class is
+// known has to keep it.
 func KnownReaders(readers []Reader, keep Keep) []Known {
 	var out []Known
 	for _, r := range readers {
-		if r.Verdict != Cannot && !r.Accepted && (r.Class == "" || !keep.spares(r.Class)) {
-			out = append(out, Known{Principal: r.Principal, SeenAs: r.SeenAs, Seen: slices.Contains(r.Sources, SourceSeen)})
+		if r.Verdict != Cannot && !r.Accepted {
+			out = append(out, Known{Principal: r.Principal, SeenAs: r.SeenAs, Seen: slices.Contains(r.Sources, SourceSeen), Spared: r.Class != "" && keep.spares(r.Class)})
 		}
 	}
 	return out

@@ -47,15 +47,15 @@ func TestWhatAJobIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestOnlyReadersThatReadAndHaveToAreKnown(t *testing.T) {
+func TestOnlyReadersThatReadAreKnownAndWhoNeedNotKeepAccessIsSpared(t *testing.T) {
 	seen, allowed := []migration.Source{migration.SourceSeen}, []migration.Source{migration.SourceAllowed}
 	readers := []migration.Reader{
 		{Principal: "keeps", Verdict: migration.Keeps, Sources: seen, Class: migration.ClassSeen}, {Principal: "allowed", Verdict: migration.Unknown, Sources: allowed},
 		{Principal: "cannot", Verdict: migration.Cannot, Sources: seen}, {Principal: "accepted", Verdict: migration.Loses, Sources: seen, Accepted: true},
 		{Principal: "administrator", Verdict: migration.Loses, Sources: allowed, Class: migration.ClassCould},
 	}
-	known := []migration.Known{{Principal: "keeps", Seen: true}, {Principal: "allowed"}}
-	for keep, want := range map[migration.Keep][]migration.Known{migration.KeepSeen: known, migration.KeepWorkloads: known, migration.KeepEverybody: append(known, migration.Known{Principal: "administrator"})} {
+	for keep, spared := range map[migration.Keep]bool{migration.KeepSeen: true, migration.KeepWorkloads: true, migration.KeepEverybody: false} {
+		want := []migration.Known{{Principal: "keeps", Seen: true}, {Principal: "allowed"}, {Principal: "administrator", Spared: spared}}
 		if diff := cmp.Diff(want, migration.KnownReaders(readers, keep)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", keep, diff)
 		}

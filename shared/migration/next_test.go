@@ -365,6 +365,8 @@ func rescued(name string, ended time.Time) func(*migration.Job) {
 	return func(j *migration.Job) { j.Rescues = []migration.Rescue{{Principal: role(name), Ended: ended}} }
 }
 
+func spared(j *migration.Job) { j.Readers[0].Spared = true }
+
 func TestDeniedReadsAreJudged(t *testing.T) {
 	refused := migration.Refused{Principal: role("app"), EventID: "e-1", At: now, By: migration.LockKey, Read: true}
 	for name, tt := range map[string]struct {
@@ -399,10 +401,12 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 		"a reader whose grant has ended":   {job: rescued("app", now), want: migration.AnswerRollback},
 		"a reader beside one with a grant": {job: rescued("batch", time.Time{}), want: migration.AnswerRollback},
 		"what the versions open with is not known: nothing is weakened without a person": {job: func(j *migration.Job) { j.Phase = migration.Unproven }, want: migration.AnswerPage},
-		"refused before the re-key":           {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
-		"published a second time":             {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
-		"a secret that was rolled back":       {job: func(j *migration.Job) { j.Phase = migration.RolledBack }, want: migration.AnswerNone},
-		"a secret whose change has not begun": {job: func(j *migration.Job) { j.Phase = migration.Planned }, want: migration.AnswerNone},
+		"a reader that need not keep access":                                             {job: spared, want: migration.AnswerNone},
+		"it reads with the previous key: the seal waits":                                 {job: spared, read: func(r *migration.Refused) { r.Read = false }, want: migration.AnswerHold},
+		"refused before the re-key":                                                      {read: func(r *migration.Refused) { r.At = now.Add(-72 * time.Hour) }, want: migration.AnswerNone},
+		"published a second time":                                                        {job: func(j *migration.Job) { j.Denials = []migration.Denial{{EventID: "e-1"}} }, want: migration.AnswerNone},
+		"a secret that was rolled back":                                                  {job: func(j *migration.Job) { j.Phase = migration.RolledBack }, want: migration.AnswerNone},
+		"a secret whose change has not begun":                                            {job: func(j *migration.Job) { j.Phase = migration.Planned }, want: migration.AnswerNone},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, r, set := job(migration.Observing), refused, migration.Defaults()

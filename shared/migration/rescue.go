@@ -74,7 +74,12 @@ func (e *Engine) enterSoon(ctx context.Context, secret string) (*visit, error) {
 // refused stores a denied read before anything is asked or done about it, and answers it: whoever visits the job next goes
 // on with it if this worker dies, and if its event never comes again.
 func (v *visit) refused(ctx context.Context, r Refused) (Answer, error) {
-	if answer, _ := Judge(v.job, r, *v.job.Rules); answer == AnswerNone {
+	switch answer, _ := Judge(v.job, r, *v.job.Rules); {
+	case answer == AnswerNone:
+		return answer, nil
+	case answer == AnswerHold && v.job.noteKey(r):
+		return answer, v.save(ctx)
+	case answer == AnswerHold:
 		return answer, nil
 	}
 	kept, changed := v.job.remember(r)
@@ -88,7 +93,7 @@ func (v *visit) refused(ctx context.Context, r Refused) (Answer, error) {
 
 // noteKey notes that KMS refused the new key to a reader, which goes on with another key as long as there is one.
 func (j *Job) noteKey(r Refused) bool {
-	at := slices.IndexFunc(j.Readers, func(k Known) bool { return k.is(r.Principal) })
+	at := j.known(r.Principal)
 	if r.Read || at < 0 || !r.At.After(j.Readers[at].RefusedAt) {
 		return false
 	}
@@ -259,7 +264,7 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	if err != nil {
 		return AnswerNone, err
 	}
-	if answer == AnswerNone {
+	if answer == AnswerNone || answer == AnswerHold {
 		v.job.forget(r)
 		return answer, nil
 	}

@@ -13,6 +13,7 @@ const (
 	AnswerRollback Answer = "rollback" // set the previous key again: nothing was written under the new one alone
 	AnswerGrant    Answer = "grant"    // let the reader decrypt for a while, this secret only
 	AnswerPage     Answer = "page"     // the owner has to act
+	AnswerHold     Answer = "hold"     // nothing is changed, and the secret is not sealed before it reads with the new key: it need not keep access, and still reads
 	AnswerSession  Answer = "session"  // nothing, its role may read: what one of its sessions carries is told to the owner
 )
 
@@ -54,8 +55,12 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 		return AnswerNone, "the secret itself refused it, which is not the migration's doing"
 	case r.At.Before(j.RekeyedAt):
 		return AnswerNone, "it was refused before the re-key"
-	case !j.knows(r.Principal):
+	case j.known(r.Principal) < 0:
 		return AnswerNone, "it did not read the secret before the migration"
+	case j.Readers[j.known(r.Principal)].Spared && r.Read:
+		return AnswerNone, "it need not keep access"
+	case j.Readers[j.known(r.Principal)].Spared:
+		return AnswerHold, "it need not keep access, and reads with the previous key"
 	case slices.ContainsFunc(j.Denials, func(d Denial) bool { return d.EventID == r.EventID }):
 		return AnswerNone, "answered already"
 	case slices.ContainsFunc(j.Rescues, func(x Rescue) bool { return x.Principal == r.Principal && x.Ended.IsZero() }):
@@ -100,6 +105,7 @@ func (j Job) copyIn(region string) *ReplicaTo {
 	return &j.Copies[at]
 }
 
-func (j Job) knows(principal string) bool {
-	return slices.ContainsFunc(j.Readers, func(k Known) bool { return k.is(principal) })
+// known is where a principal is among the job's readers, -1 where it is none.
+func (j Job) known(principal string) int {
+	return slices.IndexFunc(j.Readers, func(k Known) bool { return k.is(principal) })
 }
