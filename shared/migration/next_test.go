@@ -56,6 +56,7 @@ func TestNext(t *testing.T) {
 		"planned: readers are asked for first":                         {phase: migration.Planned, secret: secret("db", managed()), want: migration.DoCheck},
 		"planned: then the key is set":                                 {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
 		"planned: a reader that loses blocks":                          {phase: migration.Planned, secret: secret("db", managed()), seen: checked("app would lose access"), want: migration.DoMove, to: migration.Blocked, reason: "app would lose"},
+		"planned: while it is not known who used it, it waits":         {phase: migration.Planned, secret: secret("db", managed()), seen: notRead, want: migration.DoWait, reason: "is not known"},
 		"planned: not within ten minutes of a change":                  {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), job: func(j *migration.Job) { j.LastChangeAt = now.Add(-time.Minute) }, want: migration.DoWait},
 		"planned: not outside a change window":                         {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), set: windows("22:00-04:00"), want: migration.DoWait},
 		"planned: under the key already":                               {phase: migration.Planned, secret: dual, seen: checked(), want: migration.DoMove, to: migration.Rekeyed},
@@ -99,8 +100,8 @@ func TestNext(t *testing.T) {
 		"sealing: readers are asked for again first":                   {phase: migration.Sealing, secret: dual, want: migration.DoCheck},
 		"sealing: a reader that would lose by now blocks":              {phase: migration.Sealing, secret: dual, seen: checked("app would lose access"), want: migration.DoMove, to: migration.Blocked, reason: "app would lose"},
 		"sealing: a copy whose readers would lose stays":               {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked("x would lose access"), want: migration.DoMove, to: migration.Blocked},
-		"sealing: once":                                                {phase: migration.Sealing, job: func(j *migration.Job) { j.AskedAt = now }, secret: dual, want: migration.DoWait},
-		"sealing: rotation where there is one":                         {phase: migration.Sealing, job: func(j *migration.Job) { j.Seal = migration.SealRotate }, secret: dual, seen: checked(), want: migration.DoRotate},
+		"sealing: once":                        {phase: migration.Sealing, job: func(j *migration.Job) { j.AskedAt = now }, secret: dual, want: migration.DoWait},
+		"sealing: rotation where there is one": {phase: migration.Sealing, job: func(j *migration.Job) { j.Seal = migration.SealRotate }, secret: dual, seen: checked(), want: migration.DoRotate},
 		"sealing: a rotation takes time": {phase: migration.Sealing, job: func(j *migration.Job) {
 			j.Seal = migration.SealRotate
 			j.Pending = &migration.Pending{Action: migration.DoRotate, At: now}
@@ -343,4 +344,9 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// notRead is a look after which it is not known of some times who used the secret.
+func notRead(s *migration.Seen) {
+	s.Checked, s.Unread = true, "who used it last week is not known"
 }
