@@ -38,7 +38,7 @@ var rooms = map[string][]string{
 	"shared/trail":                  {"shared/guard", "golang.org/x/text/encoding/unicode"}, // exports in UTF-16
 	"shared/preventive":             {"shared/guard", "shared/policy", "shared/settings"},
 	"shared/simulate":               {"shared/guard", "shared/policy", "shared/trail", "shared/preventive", "shared/settings"},
-	"shared/keyreview":              {"shared/guard", "shared/policy", "shared/inventory", "shared/trail"}, // trail: who approved a key
+	"shared/keyreview":              {"shared/awscli", "shared/guard", "shared/policy", "shared/inventory", "shared/trail"}, // trail: who approved a key
 	"shared/inventory":              {"shared/guard", "shared/policy"},
 	"shared/migration":              {"shared/guard", "shared/policy", "shared/inventory", "shared/store", "shared/awscli", "shared/hashtree", "shared/window"},
 	"shared/hashtree":               {},

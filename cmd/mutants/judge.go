@@ -28,7 +28,7 @@ type verdict int
 
 const (
 	notReached verdict = iota // no test runs the operator
-	lived                     // every test that runs it passes
+	lived                     // every test that runs it passes, of those that there is time for
 	hung                      // a test ran on, and was stopped; it counts as lived
 	killed                    // a test failed
 )
@@ -41,6 +41,8 @@ type judge struct {
 	by       []string        // the package whose test failed
 	data     []byte          // the sum over all testdata
 	used     map[string]bool // the notebooks of this run
+	all      time.Duration   // that the tests of a package take, as far as they reach anything
+	long     time.Duration   // a test that takes more is tried row by row, where it has rows
 	log      io.Writer
 }
 
@@ -90,6 +92,9 @@ func (j *judge) build(ctx context.Context, overlay, path string) (*binary, error
 	return b, err
 }
 
+// patience is the processor time that a test may take without a mutant.
+const patience = 5 * time.Minute
+
 // watch runs each test on its own, without a mutant, to learn which operators it reaches and how long it takes.
 func (j *judge) watch(ctx context.Context, b *binary) error {
 	command := exec.CommandContext(ctx, b.file, "-test.list", "^(Test|Example|Fuzz)")
@@ -107,29 +112,70 @@ func (j *judge) watch(ctx context.Context, b *binary) error {
 			fmt.Fprintf(j.log, "without %s: it %s\n", name, why)
 			continue
 		}
-		if err := os.Remove(j.reached()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		whole, rows, err := j.reaches(ctx, b, name)
+		if err != nil {
 			return err
 		}
-		v, took := runTests(ctx, b, []string{name}, time.Minute)
-		if v != lived {
-			return fmt.Errorf("%s of %s fails without a mutant", name, b.folder)
-		}
-		t := testTime{Name: name, Took: took}
-		text, err := os.ReadFile(j.reached())
-		if err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		operators := strings.Fields(string(text))
-		slices.Sort(operators) // a test that starts processes reaches one more than once
-		for _, operator := range slices.Compact(operators) {
-			n, err := strconv.Atoi(operator)
-			if err != nil {
-				return err
+		seen := []sight{whole}
+		if whole.took > j.long && len(rows) > 0 {
+			if seen, err = j.rows(ctx, b, rows); err != nil { // one needs the others
+				fmt.Fprintf(j.log, "%s is taken whole: %v\n", name, err)
+				seen = []sight{whole}
 			}
-			b.reaching[n] = append(b.reaching[n], t)
+		}
+		for _, s := range seen {
+			for _, operator := range s.operators {
+				b.reaching[operator] = append(b.reaching[operator], testTime{Name: s.name, Took: s.took})
+			}
 		}
 	}
 	return nil
+}
+
+// A sight is what a test or a row does without a mutant.
+type sight struct {
+	name      string
+	took      time.Duration
+	operators []int
+}
+
+func (j *judge) rows(ctx context.Context, b *binary, names []string) ([]sight, error) {
+	var seen []sight
+	for _, name := range names {
+		s, _, err := j.reaches(ctx, b, name)
+		if err != nil {
+			return nil, err
+		}
+		seen = append(seen, s)
+	}
+	return seen, nil
+}
+
+// reaches runs one test or row, and names the rows that it has.
+func (j *judge) reaches(ctx context.Context, b *binary, name string) (sight, []string, error) {
+	s := sight{name: name}
+	if err := os.Remove(j.reached()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return s, nil, err
+	}
+	r := runTests(ctx, b, []string{name}, patience)
+	if r.verdict != lived {
+		return s, nil, fmt.Errorf("%s of %s fails without a mutant", name, b.folder)
+	}
+	s.took = r.used
+	text, err := os.ReadFile(j.reached())
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return s, nil, err
+	}
+	for operator := range strings.FieldsSeq(string(text)) {
+		n, err := strconv.Atoi(operator)
+		if err != nil {
+			return s, nil, err
+		}
+		s.operators = append(s.operators, n)
+	}
+	slices.Sort(s.operators)
+	s.operators = slices.Compact(s.operators) // a test that starts processes reaches one more than once
+	return s, r.rows, nil
 }
 
 // try judges, with one package's tests, every mutant that is not killed yet. One that hangs in a package would in the next.
@@ -154,6 +200,16 @@ func (j *judge) try(ctx context.Context, overlay, path string) error {
 		if err := notes.writeReach(b.reaching); err != nil {
 			return err
 		}
+	}
+	took := map[string]time.Duration{}
+	for _, tests := range b.reaching {
+		for _, t := range tests {
+			took[t.Name] = t.Took
+		}
+	}
+	j.all = 0
+	for _, t := range took {
+		j.all += t
 	}
 	for i, m := range j.mutants {
 		if i%100 == 99 {
@@ -208,7 +264,7 @@ func (j *judge) tryFixed(ctx context.Context, p *source, path string) error {
 		}
 		v, known := notes.verdicts[0]
 		if !known {
-			v, _ = runTests(ctx, b, nil, time.Minute)
+			v = runTests(ctx, b, nil, time.Minute+3*j.all).verdict
 			if err := ctx.Err(); err != nil {
 				return err
 			}
@@ -237,18 +293,29 @@ func (j *judge) count(v verdict) int {
 	return n
 }
 
-// inTurn runs the quick tests in one process, then the slow ones, until one fails.
+// enough is the processor time for which a mutant is tried on a package's tests, the quick first. Whatever is left out can only
+// make the result worse.
+const enough = 10 * time.Second
+
+// inTurn runs the quick tests in one process, then the slow ones, until one fails. Rows share a process with rows of
+// their table.
 func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
 	tests = slices.SortedFunc(slices.Values(tests), func(a, b testTime) int { return cmp.Compare(a.Took, b.Took) })
-	worst := lived
-	for len(tests) > 0 {
+	worst, spent := lived, time.Duration(0)
+	for len(tests) > 0 && spent < enough {
 		var names []string
 		var took time.Duration
-		for len(tests) > 0 && (len(names) == 0 || took+tests[0].Took < time.Second/2) {
-			names, took, tests = append(names, tests[0].Name), took+tests[0].Took, tests[1:]
+		var left []testTime
+		for _, t := range tests {
+			if len(names) > 0 && (took+t.Took >= time.Second/2 || table(t.Name) != table(names[0])) {
+				left = append(left, t)
+				continue
+			}
+			names, took = append(names, t.Name), took+t.Took
 		}
-		v, _ := runTests(ctx, b, names, 2*time.Second+3*took)
-		worst = max(worst, v)
+		tests = left
+		r := runTests(ctx, b, names, 2*time.Second+3*took)
+		worst, spent = max(worst, r.verdict), spent+r.used
 		if worst == killed {
 			break
 		}
@@ -256,20 +323,51 @@ func inTurn(ctx context.Context, b *binary, tests []testTime) verdict {
 	return worst
 }
 
-var failed = regexp.MustCompile(`^\s*--- FAIL: `)
+// table is the test that a row is of; "" for a test.
+func table(name string) string {
+	of, _, isRow := strings.Cut(name, "/")
+	if !isRow {
+		return ""
+	}
+	return of
+}
 
-// runTests runs tests by name, or all but the slow, stops at the first sign of a failure, and says how much processor time that took.
-// The limit is of processor time, too, which other work on the machine does not use up; a test that waits may take twelve
+// selecting is the -test.run of tests, or of rows of one table.
+func selecting(names []string) string {
+	if len(names) == 0 {
+		return "."
+	}
+	of, choice := table(names[0]), []string{}
+	for _, name := range names {
+		choice = append(choice, regexp.QuoteMeta(name[strings.Index(name, "/")+1:]))
+	}
+	selected := "^(" + strings.Join(choice, "|") + ")$"
+	if of != "" {
+		selected = "^" + of + "$/" + selected
+	}
+	return selected
+}
+
+var (
+	failed = regexp.MustCompile(`^\s*--- FAIL: `)
+	begun  = regexp.MustCompile(`^=== RUN   ([^/]+/[^/]+)\n`)
+)
+
+// ran is what came of a process that ran tests.
+type ran struct {
+	verdict
+	used time.Duration // of processor time
+	rows []string      // that it ran
+}
+
+// runTests runs tests by name, or all but the slow, and stops at the first sign of a failure.
+// The limit is of processor time, which other work on the machine does not use up; a test that waits may take twelve
 // times as long.
-func runTests(ctx context.Context, b *binary, names []string, limit time.Duration) (verdict, time.Duration) {
+func runTests(ctx context.Context, b *binary, names []string, limit time.Duration) ran {
 	ctx, cancel := context.WithTimeout(ctx, 12*limit)
 	defer cancel()
-	selected := "."
-	if len(names) > 0 {
-		selected = "^(" + strings.Join(names, "|") + ")$"
-	}
 	limits := fmt.Sprintf(`ulimit -v %d 2>/dev/null; ulimit -t %d; exec "$0" "$@"`, memory, int(limit.Round(time.Second).Seconds()))
-	command := exec.CommandContext(ctx, "sh", "-c", limits, b.file, "-test.v", "-test.failfast", "-test.run", selected, "-test.skip", "^("+strings.Join(slices.Sorted(maps.Keys(slow)), "|")+")$")
+	command := exec.CommandContext(ctx, "sh", "-c", limits, b.file, "-test.v", "-test.failfast", "-test.run", selecting(names), "-test.skip", "^("+strings.Join(slices.Sorted(maps.Keys(slow)), "|")+")$")
 	command.Args = append(command.Args, b.flags...)
 	command.Dir = b.folder
 	command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with the processes that a test starts
@@ -278,15 +376,18 @@ func runTests(ctx context.Context, b *binary, names []string, limit time.Duratio
 	command.WaitDelay = time.Second
 	out, err := command.StdoutPipe()
 	if err != nil {
-		return hung, 0
+		return ran{verdict: hung}
 	}
 	if err := command.Start(); err != nil {
-		return hung, 0
+		return ran{verdict: hung}
 	}
-	fails := false
+	fails, r := false, ran{}
 	for lines := bufio.NewReader(out); !fails; {
 		line, err := lines.ReadString('\n')
 		fails = failed.MatchString(line)
+		if row := begun.FindStringSubmatch(line); row != nil {
+			r.rows = append(r.rows, row[1])
+		}
 		if err != nil {
 			break
 		}
@@ -295,15 +396,17 @@ func runTests(ctx context.Context, b *binary, names []string, limit time.Duratio
 		_ = stop()
 	}
 	err = command.Wait()
-	used := command.ProcessState.UserTime() + command.ProcessState.SystemTime()
+	r.used = command.ProcessState.UserTime() + command.ProcessState.SystemTime()
 	status, _ := command.ProcessState.Sys().(syscall.WaitStatus)
 	switch {
 	case fails:
-		return killed, used
+		r.verdict = killed
 	case status.Signaled():
-		return hung, used
+		r.verdict = hung
 	case err != nil:
-		return killed, used // it panicked, or left in another way
+		r.verdict = killed // it panicked, or left in another way
+	default:
+		r.verdict = lived
 	}
-	return lived, used
+	return r
 }

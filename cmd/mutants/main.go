@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// A room is judged by its own tests and by those of other packages, those that say most first.
+// A room is judged by its own tests and by those of other packages, those that kill most in a second first.
 type room struct {
 	name  string
 	tests []string
@@ -27,7 +27,7 @@ var rooms = []room{
 	{"trail", []string{"handlers/detect", "shared/simulate", "shared/fleet", "handlers/watchdog", "handlers/sweep"}},
 	{"preventive", []string{"shared/simulate", "shared/keyreview"}},
 	{"policy", []string{"shared/policy/policytest", "shared/inventory", "shared/keyreview", "shared/simulate", "shared/migration", "shared/preventive"}},
-	{"migration", []string{"shared/migration/scenarios", "handlers/remediate", "shared/migration/fences"}},
+	{"migration", []string{"handlers/remediate", "shared/migration/fences", "shared/migration/scenarios"}},
 	{"notify", []string{"shared/notify/email", "shared/notify/slack", "shared/notify/slackapi", "shared/notify/channels", "handlers/alert"}},
 }
 
@@ -41,6 +41,7 @@ var slow = map[string]string{
 	"TestAWorkerThatWakesAfterItsLeaseChangesNothingThatAnotherHasSetBack": "takes seventeen seconds, for every call at which a worker may sleep",
 	"TestADeathAtAnyCallIsEndedByAnotherWithoutASecondChange":              "takes thirteen seconds, for every call at which a worker may die",
 	"TestARotationThatIsNotThereChangesNothing":                            aShell,
+	"TestTheVerdictsHoldInRandomOrganizations":                             "tries others each time and as many as six seconds allow, so that a mutant would be killed today and live tomorrow",
 	"TestTheExceptionThatIsPrintedLetsUsLookAgain":                         aShell,
 }
 
@@ -133,7 +134,7 @@ func inspect(ctx context.Context, log io.Writer, room, at string, others []strin
 		return nil, err
 	}
 	defer func() { _ = locked.Close() }()
-	j := &judge{folder: folder, mutants: standing(p.find(), at), used: map[string]bool{}, log: log}
+	j := &judge{folder: folder, mutants: standing(p.find(), at), used: map[string]bool{}, long: 2 * time.Second, log: log}
 	whole := false
 	defer func() { _ = j.clear(whole) }()
 	if j.data, err = testdata("."); err != nil {

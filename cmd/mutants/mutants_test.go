@@ -154,6 +154,74 @@ func TestTestsOfAnotherPackageJudgeWhatIsLeft(t *testing.T) {
 	}
 }
 
+// A table that takes long is tried by its rows, and one whose rows need each other as a whole.
+func TestAMutantIsTriedOnTheRowsThatReachIt(t *testing.T) {
+	const table = `package room
+
+import "testing"
+
+func TestTable(t *testing.T) {
+	t.Run("a (and) b", func(t *testing.T) {
+		if Both(true, false) {
+			t.Error("both")
+		}
+	})
+	t.Run("a or b", func(t *testing.T) {
+		if !Either(true, false) {
+			t.Error("either")
+		}
+	})
+	t.Run("none", func(t *testing.T) {})
+}
+
+func TestChain(t *testing.T) {
+	n := 0
+	t.Run("first", func(t *testing.T) { n++ })
+	t.Run("second", func(t *testing.T) {
+		if n == 0 || Both(false, false) {
+			t.Error("second")
+		}
+	})
+}
+`
+	module(t, map[string]string{
+		"go.mod": "module sample\n\ngo 1.26\n", "room/r_test.go": table,
+		"room/room.go": "package room\n\nfunc Both(a, b bool) bool { return a && b }\n\nfunc Either(a, b bool) bool { return a || b }\n",
+	})
+	p, err := load(t.Context(), "./room")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &judge{folder: t.TempDir(), mutants: p.find(), log: io.Discard} // whatever takes any time is long
+	overlay, err := j.overlay(p.rewrite(j.mutants, j.active(), j.reached()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := j.build(t.Context(), overlay, "./room")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := j.watch(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, m := range j.mutants {
+		for _, test := range b.reaching[m.operator] {
+			got[m.function] = append(got[m.function], test.Name)
+		}
+		if err := os.WriteFile(j.active(), fmt.Append(nil, m.id), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if v := inTurn(t.Context(), b, b.reaching[m.operator]); v != killed {
+			t.Errorf("%s: %s", m.function, names[v])
+		}
+	}
+	want := map[string][]string{"Both": {"TestTable/a_(and)_b", "TestChain"}, "Either": {"TestTable/a_or_b"}}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("what reaches it (-want +got):\n%s", diff)
+	}
+}
+
 func TestOneLineIsJudgedAlone(t *testing.T) {
 	module(t, map[string]string{"go.mod": "module sample\n\ngo 1.26\n", "shared/sample/sample.go": sample, "shared/sample/sample_test.go": sampleTest})
 	for at, want := range map[string][]string{

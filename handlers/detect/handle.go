@@ -91,12 +91,18 @@ func (h *Handler) decide(ctx context.Context, c trail.Change, queue string) (Out
 		if c.Store != "" {
 			return h.lifecycleOfStore(ctx, c, cause, queue)
 		}
-		return h.lifecycle(ctx, c, cause, queue)
+		return h.lifecycle(ctx, c, cause, queue, h.looksOfOneEvent(ctx))
 	case trail.LookAtKey:
 		return h.lookAtKey(ctx, c, cause, queue)
 	case trail.PolicyBinds:
 		return Outcome{Action: "recorded", Reason: c.Reason}, h.forgetApproval(ctx)
-	case trail.AttemptDenied, trail.DeniedRead, trail.Tamper:
+	case trail.DeniedRead:
+		outcome, err := h.publish(ctx, c)
+		if err == nil && c.ByKey() {
+			err = h.lookAtRefused(ctx, c, cause, queue)
+		}
+		return outcome, err
+	case trail.AttemptDenied, trail.Tamper:
 		return h.publish(ctx, c)
 	default:
 		return Outcome{}, fmt.Errorf("handle event %s: kind %q is unknown", c.EventID, c.Kind)

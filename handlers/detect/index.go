@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -58,9 +59,14 @@ func (f found) nothing() string {
 	own := f.swept[guard.SweptName(f.key.Account, f.key.Region)]
 	index := guard.Indexed{Account: f.key.Account, Region: f.key.Region, Swept: own.From, Missed: len(own.Missed)}
 	if index.Complete() && len(f.unread) == 0 {
-		return "no secret is under the key: " + index.Describe()
+		return noneRecorded(index)
 	}
 	return "unknown whether a secret is under the key: " + index.Describe()
+}
+
+// noneRecorded says that no secret is under a key by an index that was whole: of the time since the sweep, by the events that came.
+func noneRecorded(index guard.Indexed) string {
+	return "no secret is recorded under the key: " + index.Describe() + ", and an event since may have been lost"
 }
 
 // lookUp asks the index. Of an entry that cannot be read its key says which secret it is of: it may be under the key, and
@@ -160,9 +166,10 @@ func (h *Handler) sweptAt(ctx context.Context, known map[string]guard.Swept, acc
 // blast is what stops without a key, by what is recorded. What the other keys of those secrets are KMS is asked now, as far as it
 // can say in time: what a record or this process remembers of a key may be of before it was switched off, so of a key that is not
 // read nothing is known.
-func (h *Handler) blast(ctx context.Context, key guard.Key, f found) guard.BlastRadius {
-	under := f.entries.plain()
-	keys := h.others(ctx, key, under)
+//
+// What was looked at before since is as it was recorded.
+func (h *Handler) blast(ctx context.Context, key guard.Key, f found, under []guard.Entry, since time.Time) guard.BlastRadius {
+	keys, asked := h.others(ctx, key, under)
 	describe := func(name string) guard.Key {
 		switch k, known := keys[name]; {
 		case name == guard.DefaultKeyID:
@@ -172,26 +179,25 @@ func (h *Handler) blast(ctx context.Context, key guard.Key, f found) guard.Blast
 		case known:
 			return k
 		}
-		return guard.Key{ARN: name}
+		return guard.Key{ARN: name, NotAsked: !asked[name]}
 	}
-	return guard.BlastRecorded(f.key, under, f.unread, describe, func(account, region string) guard.Swept { return f.swept[guard.SweptName(account, region)] })
+	return guard.BlastRecorded(f.key, since, under, f.unread, describe, func(account, region string) guard.Swept { return f.swept[guard.SweptName(account, region)] })
 }
 
-// others reads the keys that entries name beside one, each a single time, and no more than otherKeys.
-func (h *Handler) others(ctx context.Context, off guard.Key, under []guard.Entry) map[string]guard.Key {
+// others reads the keys that entries name beside one, each a single time, and no more than otherKeys: asked are those.
+func (h *Handler) others(ctx context.Context, off guard.Key, under []guard.Entry) (keys map[string]guard.Key, asked map[string]bool) {
 	ctx, cancel := context.WithTimeout(ctx, readingKeys)
 	defer cancel()
 	var mu sync.Mutex
-	keys := map[string]guard.Key{}
-	seen := map[string]bool{}
+	keys, asked = map[string]guard.Key{}, map[string]bool{}
 	var group errgroup.Group
 	group.SetLimit(8)
 	for _, e := range under {
 		for _, name := range e.Held.Keys() {
-			if seen[name] || name == guard.DefaultKeyID || strings.EqualFold(name, off.ARN) || len(seen) == otherKeys {
+			if asked[name] || name == guard.DefaultKeyID || strings.EqualFold(name, off.ARN) || len(asked) == otherKeys {
 				continue
 			}
-			seen[name] = true
+			asked[name] = true
 			group.Go(func() error {
 				h.Keys.Invalidate(name)
 				key, err := h.Keys.Describe(ctx, guard.KeyRef{Account: e.Account, Region: arn.Of(name).Region, ID: name})
@@ -206,7 +212,7 @@ func (h *Handler) others(ctx context.Context, off guard.Key, under []guard.Entry
 		}
 	}
 	_ = group.Wait() // no read answers an error
-	return keys
+	return keys, asked
 }
 
 // fanOut has secrets inspected, each by a message of its own: so it has its own tries, and none waits for the others. Where
@@ -241,7 +247,7 @@ func (h *Handler) look(ctx context.Context, look trail.Look) (Outcome, error) {
 	if err := h.Approval.AskAgain(ctx); err != nil {
 		return Outcome{}, err
 	}
-	outcome, err := h.Inspect(ctx, look.Secret, look.Cause)
+	outcome, err := h.inspect(ctx, inspection{ref: look.Secret, cause: look.Cause, doubt: look.Led.ID == ""})
 	if err != nil || look.Led.ID == "" {
 		return outcome, err
 	}

@@ -21,6 +21,7 @@ const rounds = 8
 type inspection struct {
 	ref   guard.SecretRef
 	cause guard.Cause
+	doubt bool // a read was refused: what is remembered of the keys does not count
 	fresh bool // the keys' metadata was just read, not remembered
 }
 
@@ -29,7 +30,10 @@ type inspection struct {
 // The record is loaded before the secret is described, and saved only if nobody wrote in between: so of two inspections,
 // the one that described later always has the last word, and a slow one never puts back what a later one has found.
 func (h *Handler) Inspect(ctx context.Context, ref guard.SecretRef, cause guard.Cause) (Outcome, error) {
-	i := inspection{ref: ref, cause: cause}
+	return h.inspect(ctx, inspection{ref: ref, cause: cause})
+}
+
+func (h *Handler) inspect(ctx context.Context, i inspection) (Outcome, error) {
 	for range rounds {
 		outcome, err := h.inspectOnce(ctx, &i)
 		if errors.Is(err, errAgain) || errors.Is(err, guard.ErrConflict) {
@@ -37,7 +41,7 @@ func (h *Handler) Inspect(ctx context.Context, ref guard.SecretRef, cause guard.
 		}
 		return outcome, err
 	}
-	return Outcome{}, fmt.Errorf("inspect secret %s: %w %d times", ref.ID, guard.ErrConflict, rounds)
+	return Outcome{}, fmt.Errorf("inspect secret %s: %w %d times", i.ref.ID, guard.ErrConflict, rounds)
 }
 
 // Actions after which a record is as it was, whatever the secret is.
@@ -93,7 +97,7 @@ func (h *Handler) record(ctx context.Context, rec guard.Record, secret guard.Sec
 	verdicts := guard.Evaluate(secret, standard, now)
 	next := guard.Reconcile(rec, secret, verdicts, h.Waivers, mode, now, i.cause)
 	next = guard.ReconcileRead(next, secret, verdicts, now, i.cause)
-	if !i.fresh && keyVerdict(rec) != keyVerdict(next) {
+	if !i.fresh && (i.doubt || keyVerdict(rec) != keyVerdict(next)) {
 		i.fresh = true
 		h.Keys.Invalidate(keyNames(rec, secret)...)
 		return Outcome{}, errAgain

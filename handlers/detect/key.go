@@ -28,7 +28,7 @@ const (
 )
 
 // lifecycle opens an incident when a key cannot be used, and has every secret with a copy under it inspected.
-func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cause, queue string) (Outcome, error) {
+func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cause, queue string, looks *looks) (Outcome, error) {
 	key, err := h.describeKey(ctx, c.Key)
 	if err != nil {
 		return Outcome{}, err
@@ -44,7 +44,9 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 	if err != nil {
 		return Outcome{}, err
 	}
-	blast := h.blast(ctx, key, found)
+	since := h.Now()
+	under, moved := h.anew(ctx, found.entries, looks)
+	blast := h.blast(ctx, key, found, under, since)
 	if said != nil {
 		key.State, key.DeletionDate = guard.KeyStateUnknown, time.Time{}
 		blast = blast.ByEvent(*said)
@@ -53,19 +55,19 @@ func (h *Handler) lifecycle(ctx context.Context, c trail.Change, cause guard.Cau
 	if err != nil {
 		return Outcome{}, err
 	}
-	todo := found.entries.unless(func(e guard.Entry) bool { return agrees(e, key) })
+	todo := found.entries.unless(func(e guard.Entry) bool { return agrees(e, key) && !moved[e.Secret] })
 	return outcome, h.fanOut(ctx, queue, cause, todo)
 }
 
-// announceKey publishes what an event means for the secrets under a key, before any of them is inspected again: it must
-// not wait for them. Who did it does not matter: readers fail all the same, and a name that silences incidents would be
+// announceKey publishes what an event means for the secrets under a key, before any of them is recorded anew: it must
+// not wait for that. Who did it does not matter: readers fail all the same, and a name that silences incidents would be
 // worth stealing.
 func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.Cause, key guard.Key, blast guard.BlastRadius) (Outcome, error) {
 	state, now := blast.KeyWords(), blast.Now()
 	kind, action := guard.NoticeIncident, "incident"
 	switch {
 	case blast.Empty() && len(blast.Index.Waiting) == 0 && blast.Index.Complete():
-		return Outcome{Action: "unchanged", Reason: "key " + state + ", no secret is under it: " + blast.Index.Describe()}, nil
+		return Outcome{Action: "unchanged", Reason: "key " + state + ", " + noneRecorded(*blast.Index)}, nil
 	case c.EventName == "ConnectCustomKeyStore" && now == guard.KeyUnavailable: // that takes minutes, in which nothing gets worse
 		return Outcome{Action: "recorded", Reason: "key " + state + " until its custom key store is connected: a sweep looks again"}, nil
 	case restores(c.EventName) && now.Usable():

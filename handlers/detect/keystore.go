@@ -22,10 +22,11 @@ func (h *Handler) lifecycleOfStore(ctx context.Context, c trail.Change, cause gu
 		return Outcome{}, fmt.Errorf("list keys of custom key store %s: %w", c.Store, err)
 	}
 	all := Outcome{Action: "unchanged", Reason: guard.Count(len(keys), "key is", "keys are") + " in custom key store " + c.Store}
+	looks := h.looksOfOneEvent(ctx)
 	for _, key := range keys {
 		of := c
 		of.Key = guard.KeyRef{Account: c.Account, Region: c.Region, ID: key.ARN}
-		outcome, err := h.lifecycle(ctx, of, cause, queue)
+		outcome, err := h.lifecycle(ctx, of, cause, queue, looks)
 		if err != nil {
 			return Outcome{}, err
 		}

@@ -85,7 +85,8 @@ type Handler struct {
 	Later    handlers.Later // may be nil
 	Log      *slog.Logger   // one line an event: event, name, account, region, secret or key, action, reason
 
-	seen locations
+	seen    locations
+	refused refusals
 }
 
 // sightedFor is how long a process takes it that no blind spot is recorded of a location. Another process may have opened

@@ -152,6 +152,9 @@ func TestAnIncidentReadsEachOtherKeyOnceAndOfTooManySaysThatItDoesNotKnow(t *tes
 			w.keys[k.ARN] = k
 			s := guard.Secret{ARN: arnOf(fmt.Sprintf("app-%04d", i)), Name: "app", Account: account, Region: region, KeyID: k.ARN, Key: k,
 				Versions: []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{w.keys[cmk], k}}}}
+			fresh := s
+			fresh.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{{ID: cmk}, {ID: k.ARN}}}}
+			w.secrets[s.ARN] = &fresh
 			w.records[s.ARN] = guard.Reconcile(guard.Record{}, s, nil, nil, guard.ModeNotify, w.now, guard.Cause{})
 		}
 		w.turn(cmk, guard.KeyDisabled)
@@ -165,7 +168,13 @@ func TestAnIncidentReadsEachOtherKeyOnceAndOfTooManySaysThatItDoesNotKnow(t *tes
 		if _, err := w.handler().Handle(t.Context(), queue(call{name: "DisableKey", key: cmk}.body())); err != nil {
 			t.Fatal(err)
 		}
-		counts := w.published[0].Blast.Counts()
+		blast := w.published[0].Blast
+		counts := blast.Counts()
+		for _, a := range blast.Unknown {
+			if words := a.Describe(); !strings.HasSuffix(words, " was not asked for: there are too many other keys") {
+				t.Error(words)
+			}
+		}
 		if reads != want.reads || counts.Remains != want.remains || counts.Unknown != want.unknown {
 			t.Errorf("%d other keys: %d read, %s", others, reads, counts.Words())
 		}

@@ -1,6 +1,7 @@
 package detect_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -42,7 +43,7 @@ type world struct {
 	secrets   map[string]*guard.Secret
 	refusal   map[string]error // by ARN: what Describe answers instead
 	keys      map[string]guard.Key
-	asking    sync.Mutex           // keys are asked for several at a time
+	asking    sync.Mutex           // keys and secrets are asked for several at a time
 	remember  map[string]guard.Key // what the process has cached of keys
 	records   map[string]guard.Record
 	published []guard.Notice
@@ -121,6 +122,8 @@ func (w *world) key(id string) guard.Key {
 type secrets struct{ w *world }
 
 func (f secrets) Describe(_ context.Context, ref guard.SecretRef) (guard.Secret, error) {
+	f.w.asking.Lock()
+	defer f.w.asking.Unlock()
 	if err := f.w.trip("describe"); err != nil {
 		return guard.Secret{}, err
 	}
@@ -329,6 +332,7 @@ func (w *world) kinds() []string {
 type call struct {
 	name, secret, key, actor, errorCode, agent, id string
 	alias                                          string // its name, of a call about one
+	message                                        string // of an error
 }
 
 func (c call) body() string {
@@ -351,8 +355,12 @@ func (c call) body() string {
 		}
 		detail["responseElements"] = nil
 	}
+	if c.name == "Decrypt" { // Secrets Manager's, in the name of who reads
+		source, params = "kms", map[string]any{"encryptionContext": map[string]any{"SecretARN": c.secret, "SecretVersionId": "v1"}}
+		detail["userIdentity"].(map[string]any)["invokedBy"] = "secretsmanager.amazonaws.com"
+	}
 	if c.errorCode != "" {
-		detail["errorCode"], detail["errorMessage"], detail["responseElements"] = c.errorCode, "not authorized", nil
+		detail["errorCode"], detail["errorMessage"], detail["responseElements"] = c.errorCode, cmp.Or(c.message, "not authorized"), nil
 		if c.name == "CreateSecret" {
 			params = map[string]any{"name": c.secret}
 		}

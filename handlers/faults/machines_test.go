@@ -59,7 +59,7 @@ var machines = map[string]machine{
 	"watchdog goes back (rollback)": {of: "watchdog", calls: []string{"UpdateSecret"},
 		provoke: isRead, works: isRefused, between: 3 * time.Hour, ended: isBack},
 	"watchdog restores access by a grant": {of: "watchdog", calls: []string{"CreateGrant"}, settings: withGrants,
-		provoke: isSealed, works: isRefused, between: 3 * time.Hour, ended: granted(1)},
+		provoke: isSealed, works: isLeftOut, between: 3 * time.Hour, ended: granted(1)},
 }
 
 // Every function, every scheduled task of the template, and every call by which the roles in the members may change something
@@ -278,9 +278,35 @@ func (d *driver) reads(n int) {
 	d.w.Read(who, batch(n))
 }
 
-// isRefused takes every key from the reader, who reads on: the read fails, and not one of its calls of KMS alone.
-func isRefused(_ *testing.T, d *driver, n int) {
+// isRefused takes the key of a new version from the reader, whom the previous one would let in.
+func isRefused(t *testing.T, d *driver, n int) {
+	d.people(t, local.Payments, "PutSecretValue", map[string]any{"SecretId": batch(n), "SecretString": "not a real value"})
 	d.w.DenyKey(local.Payments, reader.Name)
+	d.reads(n)
+	d.settle(5 * time.Minute) // both of its events are there
+}
+
+// isLeftOut is no deny: the policy on the key lets everybody in but the reader, and a grant lets it in.
+func isLeftOut(t *testing.T, d *driver, n int) {
+	key := d.serviceIn(t, local.Payments, "kms", "DescribeKey", map[string]any{"KeyId": settings.SecretsKeyAlias})
+	id := words(field(key, "KeyMetadata"), "KeyId")
+	var document map[string]any
+	text := words(d.serviceIn(t, local.Payments, "kms", "GetKeyPolicy", map[string]any{"KeyId": id}), "Policy")
+	if err := json.Unmarshal([]byte(text), &document); err != nil {
+		t.Fatal(err)
+	}
+	statements, _ := document["Statement"].([]any)
+	for _, one := range statements {
+		s, _ := one.(map[string]any)
+		if conditions, _ := s["Condition"].(map[string]any); conditions != nil {
+			conditions["ArnNotEquals"] = map[string]any{"aws:PrincipalArn": d.w.Partition.Role(local.Payments, reader.Name)}
+		}
+	}
+	changed, err := json.Marshal(document)
+	if err != nil {
+		t.Fatal(err)
+	}
+	d.serviceIn(t, local.Payments, "kms", "PutKeyPolicy", map[string]any{"KeyId": id, "Policy": string(changed)})
 	d.reads(n)
 	d.settle(5 * time.Minute) // both of its events are there
 }
@@ -307,7 +333,7 @@ func isSealed(t *testing.T, d *driver, n int) {
 // isGranted is one whose reader got its access back for a day, which is over.
 func isGranted(t *testing.T, d *driver, n int) {
 	isSealed(t, d, n)
-	isRefused(t, d, n)
+	isLeftOut(t, d, n)
 	d.settle(25 * time.Hour)
 }
 

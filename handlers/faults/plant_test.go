@@ -100,11 +100,13 @@ func (d *driver) service(t *testing.T, service, call string, in map[string]any) 
 	d.serviceIn(t, local.Hub, service, call, in)
 }
 
-func (d *driver) serviceIn(t *testing.T, account, service, call string, in map[string]any) {
+func (d *driver) serviceIn(t *testing.T, account, service, call string, in map[string]any) map[string]any {
 	t.Helper()
-	if _, err := d.w.AWS.As("planted.example.com", account, d.w.Home(), service, call, in); err != nil {
+	out, err := d.w.AWS.As("planted.example.com", account, d.w.Home(), service, call, in)
+	if err != nil {
 		t.Fatal(err)
 	}
+	return out
 }
 
 // asHub changes a secret as a worker of the hub does that asks no fence.

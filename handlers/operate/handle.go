@@ -110,6 +110,7 @@ func (h *Handler) carryOut(ctx context.Context, in operator.Instruction, by stri
 		h.moved(j)
 	default:
 		j, err = e.Rollback(ctx, in.Secret, in.Reason)
+		h.moved(j)
 	}
 	out := operator.Outcome{Secret: in.Secret, Phase: j.Phase, Reason: j.Reason}
 	switch {
@@ -210,5 +211,8 @@ func (h *Handler) halted(ctx context.Context, e *migration.Engine, j migration.J
 func (h *Handler) moved(j migration.Job) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.jobs = append(slices.DeleteFunc(h.jobs, func(was migration.Job) bool { return was.Secret == j.Secret }), j)
+	h.jobs = slices.DeleteFunc(h.jobs, func(was migration.Job) bool { return was.Secret == j.Secret })
+	if j.Revision > 0 {
+		h.jobs = append(h.jobs, j)
+	}
 }

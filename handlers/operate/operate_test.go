@@ -3,7 +3,9 @@ package operate_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/operate"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
+	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/fleet/live/migrations"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
@@ -34,6 +37,7 @@ type bench struct {
 	operator string // unique id of the role
 	log      bytes.Buffer
 	secret   string
+	hub      *fleet.Migrations
 	plan     migration.Plan
 	parts    map[string]migration.Part
 }
@@ -52,7 +56,7 @@ func newBench(t *testing.T) *bench {
 	if b.operator = env[settings.EnvOperator]; !strings.HasPrefix(b.operator, "AROA") {
 		t.Fatalf("the role of operators has the id %q", b.operator)
 	}
-	b.secret, _ = localtest.Call(t, b.w, local.Search, b.w.Home(), "secretsmanager", "CreateSecret", map[string]any{"Name": "search/orders", "SecretString": "x"})["ARN"].(string)
+	b.secret = b.create("search/orders")
 	options := cloud.FromEnv(getenv)
 	options.Now, options.KeyDetails, options.Session = b.w.Clock.Now, true, "operate"
 	c, err := cloud.Open(t.Context(), options)
@@ -64,22 +68,34 @@ func newBench(t *testing.T) *bench {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := migrations.Parts{Cloud: c, Table: env[settings.EnvTable], Bus: env[settings.EnvBus], Regions: options.Regions, Runtime: runtime, By: "test", Now: b.w.Clock.Now}.Open()
-	snapshot, err := m.Snapshots.Take(t.Context(), local.Search)
+	b.hub = migrations.Parts{Cloud: c, Table: env[settings.EnvTable], Bus: env[settings.EnvBus], Regions: options.Regions, Runtime: runtime, By: "test", Now: b.w.Clock.Now}.Open()
+	b.planned(b.secret)
+	return b
+}
+
+func (b *bench) create(name string) string {
+	b.Helper()
+	made, _ := localtest.Call(b.T, b.w, local.Search, b.w.Home(), "secretsmanager", "CreateSecret", map[string]any{"Name": name, "SecretString": "x"})["ARN"].(string)
+	return made
+}
+
+// planned has a plan of secrets, which is safe.
+func (b *bench) planned(secrets ...string) {
+	b.Helper()
+	snapshot, err := b.hub.Snapshots.Take(b.Context(), local.Search)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	facts, err := m.Facts(t.Context(), snapshot, nil)
+	facts, err := b.hub.Facts(b.Context(), snapshot, nil)
 	if err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	if b.plan, err = migration.Make(facts, b.secret); err != nil || len(b.plan.Items) != 1 || !b.plan.Items[0].Safe() {
-		t.Fatalf("plan %+v, error %v", b.plan, err)
+	if b.plan, err = migration.Make(facts, secrets...); err != nil || len(b.plan.Items) != len(secrets) || slices.ContainsFunc(b.plan.Items, func(i migration.Item) bool { return !i.Safe() }) {
+		b.Fatalf("plan %+v, error %v", b.plan, err)
 	}
 	if b.parts, err = b.plan.Parts(); err != nil {
-		t.Fatal(err)
+		b.Fatal(err)
 	}
-	return b
 }
 
 // handle hands over messages, each from a sender, and answers which of them come again.
@@ -272,5 +288,28 @@ func TestThatTheChangeRoleCannotBeTakenIsNoFailureOfTheSecret(t *testing.T) {
 	}
 	if got := b.w.AWS.Mailbox(); len(got) != mails {
 		t.Errorf("%d mails: %+v", len(got)-mails, got[mails:])
+	}
+}
+
+// The list of jobs is read every 20 seconds: what went back since counts all the same.
+func TestWhatWasRolledBackAMomentAgoHaltsItsWave(t *testing.T) {
+	b := newBench(t)
+	all := []string{b.secret, b.create("search/first"), b.create("search/second")}
+	b.planned(all...)
+	b.handle(b.from("anna", b.record()))
+	for n, secret := range all {
+		b.secret = secret
+		batch := fmt.Sprint("apply-", n)
+		b.handle(b.from("anna", b.apply(batch)))
+		if n == 2 {
+			if o := b.outcome(batch); !strings.Contains(o.Problem, "2 of 2 secrets failed, were rolled back or broke a reader") {
+				t.Errorf("the third is applied: %+v", o)
+			}
+			return
+		}
+		b.handle(b.from("anna", operator.Instruction{Batch: fmt.Sprint("back-", n), Do: operator.SetBack, Secret: secret, Reason: "the app broke"}))
+		if b.moved() {
+			t.Fatalf("%s: %+v", secret, b.outcome(fmt.Sprint("back-", n)))
+		}
 	}
 }

@@ -198,8 +198,8 @@ func (f preflight) Check(context.Context, guard.Secret, string, []string) (migra
 	return a, f.w.trip("check")
 }
 
-func (f preflight) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
-	return migration.LockUnknown, errUnexpected
+func (f preflight) Refusing(context.Context, guard.Secret, string, string) (migration.Refusal, error) {
+	return migration.Refusal{}, errUnexpected
 }
 
 type keys struct{ w *world }

@@ -10,11 +10,19 @@ import (
 // OnSecret is a command of Secrets Manager on a secret or a replica, by its ARN, in its own Region. More is what comes
 // behind, word by word.
 func OnSecret(operation, secret string, more ...string) string {
-	words := append([]string{"aws", "secretsmanager", operation, "--region", arn.Of(secret).Region, "--secret-id", secret}, more...)
+	return line(append([]string{"secretsmanager", operation, "--region", arn.Of(secret).Region, "--secret-id", secret}, more...))
+}
+
+// OnKey is likewise a command of KMS on a key.
+func OnKey(operation, key string, more ...string) string {
+	return line(append([]string{"kms", operation, "--region", arn.Of(key).Region, "--key-id", key}, more...))
+}
+
+func line(words []string) string {
 	for i, word := range words {
 		words[i] = Word(word)
 	}
-	return strings.Join(words, " ")
+	return "aws " + strings.Join(words, " ")
 }
 
 // Word quotes s so that a shell takes it as one word. A line break stays inside the quotes.

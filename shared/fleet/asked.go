@@ -1,11 +1,13 @@
 package fleet
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
@@ -30,6 +32,27 @@ func (a *asked) Principals(ctx context.Context, account string) (inventory.Snaps
 func (a *asked) Key(ctx context.Context, account, region, id string) (*inventory.Key, error) {
 	return a.keys.get(ctx, account+"|"+region+"|"+id, func() (*inventory.Key, error) { return a.reader.Key(ctx, account, region, id) })
 }
+
+// named is a key as UpdateSecret takes it for a secret: "" is the AWS managed one. Of one that is not found nothing is known.
+func (a *asked) named(ctx context.Context, s guard.Secret, key string) (inventory.Key, error) {
+	if key == "" || arn.Alias(key) == awsManaged {
+		return inventory.Key{Facts: guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}}, nil
+	}
+	found, err := a.Key(ctx, cmp.Or(arn.Of(key).Account, s.Account), s.Region, key)
+	if errors.Is(err, guard.ErrDenied) || errors.Is(err, guard.ErrNotOurs) {
+		found, err = nil, nil
+	}
+	if err != nil {
+		return inventory.Key{}, err
+	}
+	if found == nil {
+		const unread = "it could not be read"
+		return inventory.Key{Facts: guard.Key{ARN: key, ID: key, Account: arn.Of(key).Account, Region: s.Region}, PolicyUnread: unread, GrantsUnread: unread, SharedUnread: unread}, nil
+	}
+	return *found, nil
+}
+
+const awsManaged = "alias/aws/secretsmanager"
 
 // Secrets is not shared: no two pre-flights are about one secret.
 func (a *asked) Secrets(ctx context.Context, account, region string, yield func(inventory.Secret)) error {

@@ -101,25 +101,48 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 // Refusing says which lock of a secret keeps a role or user out now: the secret's own where the key certainly lets it through,
 // migration.LockSession where neither does, migration.LockUnknown where that cannot be found out. Its answer may weaken the
 // secret, so nothing that was read earlier is believed.
-func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal string) (migration.Lock, error) {
+func (p *Preflight) Refusing(ctx context.Context, s guard.Secret, principal, previous string) (migration.Refusal, error) {
 	one, err := p.withPolicy(ctx, s)
 	if err != nil {
-		return migration.LockUnknown, err
+		return migration.Refusal{}, err
 	}
-	reader, err := inventory.Prepare(p.snapshot(ctx, p.batch(true), one)).Explain(principal, s.ARN)
+	batch := p.batch(true)
+	reader, err := inventory.Prepare(p.snapshot(ctx, batch, one)).Explain(principal, s.ARN)
 	switch {
 	case errors.Is(err, inventory.ErrNotInSnapshot):
-		return migration.LockUnknown, nil
+		return migration.Refusal{}, nil
 	case err != nil:
-		return migration.LockUnknown, fmt.Errorf("ask which lock refuses %s: %w", principal, err)
+		return migration.Refusal{}, fmt.Errorf("ask which lock refuses %s: %w", principal, err)
 	case reader.SecretLock.Answer == policy.Allowed && reader.KeyLock.Answer == policy.Allowed:
-		return migration.LockSession, nil
+		return migration.Refusal{By: migration.LockSession}, nil
 	case refuses(reader.SecretLock), reader.KeyLock.Answer == policy.Allowed:
-		return migration.LockSecret, nil
+		return migration.Refusal{By: migration.LockSecret}, nil
 	case reader.SecretLock.Answer == policy.Allowed && refuses(reader.KeyLock):
-		return migration.LockKey, nil
+		return p.restoring(ctx, batch, one, principal, previous)
 	}
-	return migration.LockUnknown, nil
+	return migration.Refusal{}, nil
+}
+
+// restoring says what would let somebody in again whom the key keeps out.
+func (p *Preflight) restoring(ctx context.Context, batch *asked, s inventory.Secret, principal, previous string) (migration.Refusal, error) {
+	out := migration.Refusal{By: migration.LockKey}
+	before, err := batch.named(ctx, s.Facts, previous)
+	if err != nil {
+		return out, fmt.Errorf("look at the previous key: %w", err)
+	}
+	granting, err := batch.named(ctx, s.Facts, s.Facts.Key.ARN)
+	if err != nil {
+		return out, fmt.Errorf("look at the key: %w", err)
+	}
+	granting.Grants = append(slices.Clip(granting.Grants), inventory.Grant{Grantee: principal, Operations: []string{"Decrypt"}, Subset: map[string]string{"SecretARN": s.Facts.ARN}})
+	access := inventory.Prepare(p.snapshot(ctx, batch, s, before))
+	if out.Previous, err = access.LetsIn(principal, s.Facts.ARN, before); err != nil {
+		return out, fmt.Errorf("ask whether the previous key lets %s in: %w", principal, err)
+	}
+	if out.Grant, err = access.LetsIn(principal, s.Facts.ARN, granting); err != nil {
+		return out, fmt.Errorf("ask whether a grant lets %s in: %w", principal, err)
+	}
+	return out, nil
 }
 
 func refuses(d policy.Decision) bool {

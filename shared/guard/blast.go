@@ -132,10 +132,13 @@ func (c Copies) fateWithout(key Key) Affected {
 	beside := c.besideWithout(key)
 	switch a.Fate {
 	case FateOlderCopy, FateOwnKey, FateOtherKey:
-		beside.Fate, beside.Opens = a.Fate, a.Opens
+		beside.Fate, beside.Opens, beside.Opened = a.Fate, a.Opens, a.Opened
 		c.losses(key, &beside)
 		return beside
 	case FateEveryCopy:
+		if current, _ := c.Current(); !current.Needs(key) {
+			a.Apart, a.Others = a.Others, nil
+		}
 		c.othersOpen(key, &a)
 		c.losses(key, &a)
 		return a
@@ -151,7 +154,7 @@ func (c Copies) fateWithout(key Key) Affected {
 	}
 	switch {
 	case written && current.Without(key) == OpensNo: // it is closed by another key already
-		a.Fate, a.Others = FateEveryCopy, current.besides(&key)
+		a.Fate, a.Apart = FateEveryCopy, current.besides(&key)
 		c.othersOpen(key, &a)
 		c.losses(key, &a)
 		return a
@@ -182,17 +185,28 @@ func (c Copies) losing(key Key) Affected {
 			continue
 		}
 		a.Loses = p.label(a.Loses, copied, false)
-		a.openedBy(copied.opening(&key, &p.Named).brief())
+		a.openedBy(p.label(nil, copied, false), copied.opening(&key, &p.Named))
 	}
+	a.oneOpener()
 	return a
 }
 
-// openedBy adds a key that still opens something.
-func (a *Affected) openedBy(k Key) {
-	if a.Opens.zero() {
-		a.Opens = k
-	} else if !a.Opens.Same(k) && !slices.ContainsFunc(a.With, k.Same) {
-		a.With = append(a.With, k)
+// openedBy adds what still opens with keys.
+func (a *Affected) openedBy(what []string, keys []Key) {
+	for i := range a.Opened {
+		o := &a.Opened[i]
+		if len(o.Keys) == len(keys) && !slices.ContainsFunc(keys, func(k Key) bool { return !slices.ContainsFunc(o.Keys, k.Same) }) {
+			o.What = distinct(append(o.What, what...))
+			return
+		}
+	}
+	a.Opened = append(a.Opened, Opened{what, keys})
+}
+
+// oneOpener says it by Opens where one key opens all that opens.
+func (a *Affected) oneOpener() {
+	if len(a.Opened) == 1 && len(a.Opened[0].Keys) == 1 {
+		a.Opens, a.Opened = a.Opened[0].Keys[0], nil
 	}
 }
 
@@ -342,25 +356,26 @@ func (c Copies) currentWithout(key Key) Affected {
 		return Affected{Fate: FateUnreadKey, Others: slices.DeleteFunc(current.besides(&key), Key.Unusable)}
 	}
 	own := &c.Locations[0].Named
-	opens := current.opening(&key, own)
-	if opens.is(own) {
-		return Affected{Fate: FateOwnKey, Opens: opens.brief()}
+	a := Affected{Fate: FateOlderCopy}
+	a.openedBy(nil, current.opening(&key, own))
+	if a.Opened[0].Keys[0].is(own) {
+		a.Fate = FateOwnKey
 	}
-	return Affected{Fate: FateOlderCopy, Opens: opens.brief()}
+	a.oneOpener()
+	return a
 }
 
-// opening is the key that still opens a copy, the preferred one if it does.
-func (c *Copy) opening(off, preferred *Key) *Key {
-	found := &Key{}
+// opening are the keys that still open a copy, the preferred one first if it does.
+func (c *Copy) opening(off, preferred *Key) []Key {
+	var found []Key
 	for i := range c.Keys {
-		k := &c.Keys[i]
-		if k.is(off) || !k.opens() {
-			continue
+		switch k := &c.Keys[i]; {
+		case k.is(off) || !k.opens():
+		case k.is(preferred):
+			found = slices.Insert(found, 0, k.brief())
+		default:
+			found = append(found, k.brief())
 		}
-		if k.is(preferred) {
-			return k
-		}
-		found = k
 	}
 	return found
 }
@@ -371,9 +386,9 @@ func (c *Copy) opening(off, preferred *Key) *Key {
 func (c Copies) othersOpen(key Key, a *Affected) {
 	var unread []string
 	var unsure Affected
-	opens := func(p *Location, copied *Copy) {
+	opens := func(what []string, p *Location, copied *Copy) {
 		a.Others = nil
-		a.openedBy(copied.opening(&key, &p.Named).brief())
+		a.openedBy(what, copied.opening(&key, &p.Named))
 	}
 	open := make([]bool, len(c.Locations))
 	for i := 1; i < len(c.Locations); i++ {
@@ -385,7 +400,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		case current.Without(key) == OpensYes:
 			open[i] = true
 			a.Regions = append(a.Regions, p.name())
-			opens(p, &current)
+			opens([]string{p.name()}, p, &current)
 		}
 	}
 	for i := range c.List {
@@ -398,13 +413,14 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		case OpensNo:
 		case OpensYes:
 			a.Labels = p.label(a.Labels, copied, false)
-			opens(p, copied)
+			opens(p.label(nil, copied, false), p, copied)
 		default:
 			if p.inSight() {
 				unsure.doubt(p, copied, &key)
 			}
 		}
 	}
+	a.oneOpener()
 	switch {
 	case len(a.Regions) > 0:
 		a.Fate = FateReplica

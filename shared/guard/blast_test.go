@@ -66,12 +66,12 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 		says   string
 	}{ // what the class of each is, TestEachCopyOfASecretHasItsFate says
 		"a replica under the AWS managed key of its Region still opens": {replicated(secret(off, off), under("eu-west-1", awsKey)), guard.FateReplica,
-			"stops in " + here + ", and still opens in eu-west-1 with the AWS managed key"},
+			"stops in " + here + "; what is in eu-west-1 still opens with the AWS managed key"},
 		"a replica under a CMK of its Region still opens": {replicated(secret(off, off), under("eu-west-1", there)), guard.FateReplica,
-			"stops in " + here + ", and still opens in eu-west-1 with " + there.ARN},
+			"stops in " + here + "; what is in eu-west-1 still opens with " + there.ARN},
 		"one replica of which nothing is known does not hide another that opens": {
 			replicated(secret(off, off), under("eu-west-2", guard.Key{ARN: there.ARN}), under("eu-west-1", there)), guard.FateReplica,
-			"stops in " + here + ", and still opens in eu-west-1 with " + there.ARN},
+			"stops in " + here + "; what is in eu-west-1 still opens with " + there.ARN},
 		"a replica whose replication failed may hold another value, or none": {
 			replicated(secret(off, off), guard.Replica{Region: "eu-west-1", Key: there, Status: "Failed"}), guard.FateUnreadReplica,
 			"stops in " + here + "; what opens its replica in eu-west-1 could not be read"},
@@ -81,13 +81,13 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 			replicated(secret(off, off), under("eu-west-1", inState(there, guard.KeyDisabled))), guard.FateUnreadReplica,
 			"stops in " + here + "; what opens its replica in eu-west-1 could not be read"},
 		"a replica does not make a secret stop whose older copy opens": {replicated(secret(off, off, awsKey), under("eu-west-1", there)), guard.FateOlderCopy,
-			"an older copy still opens with the AWS managed key"},
+			"another copy still opens with the AWS managed key"},
 		"the key that is off is a replica's": {replicated(secret(otherKey, otherKey), under("eu-west-1", off)), guard.FateReplicaStops,
-			"it stops in eu-west-1, unless an older copy there still opens, which could not be read; its primary is under another key"},
+			"it stops in eu-west-1, unless another copy there still opens, which could not be read; its primary is under another key"},
 		"the key that is off was the secret's, whose own key opens it now": {secret(otherKey, otherKey, off), guard.FateOwnKey,
-			"of its current version only an older copy is under this key; it opens with its own, " + otherKey.ARN},
+			"of its current version one copy is under this key, and one opens with its own, " + otherKey.ARN},
 		"an unread key beside one that opens does not make it unknown": {secret(off, off, guard.Key{ARN: there.ARN}, awsKey), guard.FateOlderCopy,
-			"an older copy still opens with the AWS managed key"},
+			"another copy still opens with the AWS managed key"},
 	} {
 		radius := guard.Blast(off, []guard.Secret{c.secret})
 		all := everyList(radius)
@@ -123,8 +123,8 @@ func TestWhatIsLostIsSaidWithItsDate(t *testing.T) {
 		"the other one can be enabled again":    {dying, secret(dying, dying, inState(otherKey, guard.KeyDisabled)), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state Disabled"},
 		"a key that does not exist any more":    {inState(ownKey, guard.KeyMissing), secret(inState(ownKey, guard.KeyMissing), ownKey), "every copy of the current version is under this key; what stopped is lost for good: no key of it exists any more"},
 		"a version that is not the current":     {dying, labelled(dying), "last-year stops; its current version is under another key; what stops is lost for good from " + day(soon) + " on"},
-		"its replica stays":                     {dying, with(secret(dying, dying), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey)} }), "stops in us-east-1, and still opens in eu-west-1 with " + otherKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
-		"its copy in another account stays":     {dying, with(secret(dying, dying), inAnotherAccount(centralKey)), "stops in us-east-1, and still opens in account 444455556666 with " + centralKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
+		"its replica stays":                     {dying, with(secret(dying, dying), func(s *guard.Secret) { s.Replicas = []guard.Replica{replicaIn("eu-west-1", otherKey)} }), "stops in us-east-1; what is in eu-west-1 still opens with " + otherKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
+		"its copy in another account stays":     {dying, with(secret(dying, dying), inAnotherAccount(centralKey)), "stops in us-east-1; what is in account 444455556666 still opens with " + centralKey.ARN + "; what stops is lost for good from " + day(soon) + " on"},
 		"a disabled key takes nothing for good": {inState(ownKey, guard.KeyDisabled), secret(ownKey, ownKey), "every copy of the current version is under this key"},
 	} {
 		radius := guard.Blast(c.key, []guard.Secret{c.secret})

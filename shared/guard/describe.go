@@ -250,10 +250,13 @@ func (s Subject) undescribedWords() string {
 
 // doubtWords say why a key is not counted on.
 func (k Key) doubtWords() string {
-	switch name := cmp.Or(k.ARN, k.ID, "a key without a name"); k.State {
-	case KeyStateUnknown:
+	name := cmp.Or(k.ARN, k.ID, "a key without a name")
+	switch {
+	case k.NotAsked:
+		return "the state of " + name + " was not asked for: there are too many other keys"
+	case k.State == KeyStateUnknown:
 		return "the state of " + name + " could not be read"
-	case KeyMissing:
+	case k.State == KeyMissing:
 		return name + " does not exist any more"
 	default:
 		return name + " is in state " + string(k.State)

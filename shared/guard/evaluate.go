@@ -23,17 +23,15 @@ func EvaluateReplica(s Secret, std Standard, now time.Time) []Verdict {
 	own := s
 	own.PrimaryRegion, own.Replicas = "", nil
 	verdicts := Evaluate(own, std, now)
-	if s.PendingDeletion() || s.Foreign() {
-		return verdicts
-	}
 	var managed Verdict
 	for i := range verdicts {
 		v := &verdicts[i]
-		switch v.Control.ID {
-		case SecretDefaultKey:
+		switch id := v.Control.ID; {
+		case id == SecretDefaultKey:
 			managed = *v
 			v.Outcome, v.Subject = NotApplicable, Subject{}
-		case SecretReplicaKey:
+		case id == SecretReplicaKey && (s.PendingDeletion() || s.Foreign()): // it applies to neither
+		case id == SecretReplicaKey:
 			v.Outcome, v.Subject = Unknown, Subject{Replicas: []Replica{{Region: s.Region, KeyID: s.KeyID, Key: s.Key.brief()}}, Blind: &BlindSpot{Part: PartReplica, Cause: CauseNotInSync}}
 			if managed.Outcome != Fail {
 				continue
@@ -42,7 +40,7 @@ func EvaluateReplica(s Secret, std Standard, now time.Time) []Verdict {
 			if s.Key.Manager != ManagerAWS {
 				v.Subject.Replicas, v.Subject.Versions = nil, managed.Subject.Versions
 			}
-		case SecretOutside:
+		case id == SecretOutside:
 			v.Outcome, v.Subject = NotApplicable, Subject{}
 		}
 	}

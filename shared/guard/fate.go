@@ -2,6 +2,7 @@ package guard
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 
@@ -14,8 +15,9 @@ type Affected struct {
 	Name     string    `json:"name"`
 	State    LockState `json:"state"`
 	Fate     Fate      `json:"fate,omitzero"`
-	Opens    Key       `json:"opens,omitzero"`    // of FateOlderCopy, FateOwnKey, FateReplica, FateOtherVersion and FateLosesKey: what still opens it
-	With     []Key     `json:"with,omitzero"`     // of FateReplica, FateOtherVersion and FateLosesKey: further keys that still open something
+	Opens    Key       `json:"opens,omitzero"`    // of FateOlderCopy, FateOwnKey, FateReplica, FateOtherVersion and FateLosesKey: the one key that still opens whatever does
+	Opened   []Opened  `json:"opened,omitzero"`   // of the same, in place of Opens where it is not one key: what opens with which
+	Apart    []Key     `json:"apart,omitzero"`    // where what is under the key is not the current version, which does not open anyhow: the keys that it is under
 	Loses    []string  `json:"loses,omitzero"`    // of FateLosesKey: labels of the versions, and in which Region or account
 	Regions  []string  `json:"regions,omitzero"`  // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
 	Labels   []string  `json:"labels,omitzero"`   // of FateOtherVersion and FateReplica: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
@@ -28,8 +30,23 @@ type Affected struct {
 	Dying    []string  `json:"dying,omitzero"`    // of Lost and Gone: labels of those versions, where others that stop can come back
 	Ends     []End     `json:"ends,omitzero"`     // what opens without the key, and until when
 	Supposed bool      `json:"supposed,omitzero"` // it is so if the key is as an event says
-	Seen     time.Time `json:"seen,omitzero"`     // of FateStale and FateShutOut: when it was looked at last; zero: never
+	Seen     time.Time `json:"seen,omitzero"`     // where nobody looked at it for this: when it was looked at last. Of FateShutOut, zero: never. Of others, zero: for this
 	Why      string    `json:"why,omitzero"`      // of notices stored before fates were: the reason, in half a sentence
+}
+
+// Opened is what opens with the same keys.
+type Opened struct {
+	What []string `json:"what,omitzero"` // labels of versions, and in which Region or account; or one of Affected.Regions: the current version there; none: the current version
+	Keys []Key    `json:"keys"`          // each alone opens it
+}
+
+// Identity says which element of a list it is: those with the same keys are one.
+func (o Opened) Identity() string {
+	var keys []string
+	for _, k := range o.Keys {
+		keys = append(keys, k.Identity())
+	}
+	return strings.Join(keys, "|")
 }
 
 // Fate is why a secret stops without a key, or does not.
@@ -38,7 +55,7 @@ type Fate string
 const (
 	FateNoValue        Fate = "no_value"        // it has no value, and none can be written
 	FateEveryCopy      Fate = "every_copy"      // every copy of the current version is under the key, or another that is out of use
-	FateOlderCopy      Fate = "older_copy"      // it names the key, and a copy opens with another
+	FateOlderCopy      Fate = "older_copy"      // it names the key, and a copy opens with another, which need not be older
 	FateOwnKey         Fate = "own_key"         // it names another key, which opens its current version
 	FateOtherKey       Fate = "other_key"       // it names the key, and its current version is under another
 	FateOtherVersion   Fate = "other_version"   // its current version stops, and another one opens with another key
@@ -59,11 +76,17 @@ const (
 // Describe says in half a sentence why the secret stops, or does not, until when what opens does, and from when what stops is lost.
 func (a Affected) Describe() string {
 	words := a.why()
+	if len(a.Apart) > 0 && a.Fate != FateEveryCopy {
+		words = also(words, "its current version is not under this key, and does not open anyhow: "+eachOf(a.Apart, Key.doubtWords))
+	}
 	for _, end := range a.Ends {
 		words = also(words, end.words())
 	}
 	if a.Supposed {
 		words = "if the key is still so: " + words
+	}
+	if a.asRecorded() {
+		words = "was not looked at for this; as of " + a.Seen.UTC().Format(time.RFC3339) + ": " + words
 	}
 	if len(a.Unsure) > 0 && a.Fate != FateUnreadKey {
 		words = also(words, "whether "+a.unsure()+" still opens is not known: "+a.others("could not be read"))
@@ -84,39 +107,38 @@ func (a Affected) why() string {
 	case FateNoValue:
 		return "has no value yet; none can be written"
 	case FateEveryCopy:
+		if len(a.Apart) > 0 {
+			return "the current version is not under this key, and does not open anyhow: " + eachOf(slices.Concat(a.Apart, a.Others), Key.doubtWords)
+		}
 		if len(a.Others) > 0 {
 			return "every copy of the current version is under this key, or another that opens nothing: " + a.others("")
 		}
 		return "every copy of the current version is under this key"
 	case FateOlderCopy:
-		return a.stopping("an older copy still opens with " + a.Opens.named())
+		return a.stopping("another copy still opens with " + a.openers())
 	case FateOwnKey:
-		return a.stopping("of its current version only an older copy is under this key; it opens with its own, " + a.Opens.named())
+		return a.stopping("of its current version one copy is under this key, and one opens with its own, " + a.openers())
 	case FateOtherKey:
 		return a.stopping("the current version opens with another key than this, which it names")
 	case FateOtherVersion:
-		return "its current version stops; " + a.labels() + " still opens with " + a.openers()
+		return "its current version stops; " + a.stillOpens(a.Labels)
 	case FateCurrentStops:
 		return "its current version stops"
 	case FateVersionStops:
 		return a.stopping("") + "; its current version is under another key"
 	case FateReplica:
-		words := "stops in " + arn.Of(a.Secret).Region + ", and still opens in " + a.in()
-		if len(a.Labels) > 0 {
-			words += ", as does " + a.labels() + ","
-		}
-		return words + " with " + a.openers()
+		return "stops in " + arn.Of(a.Secret).Region + "; " + a.stillOpens(slices.Concat(a.Regions, a.Labels))
 	case FateReplicaStops, FateReplicaNext:
 		return a.stopping("") + "; its primary is under another key"
 	case FateLosesKey:
-		return strings.Join(a.Loses, ", ") + " loses one of its keys, and still opens with " + a.openers()
+		return strings.Join(a.Loses, ", ") + " loses one of its keys; " + a.stillOpens(a.Loses)
 	case FateUnreadVersions:
 		return "its versions could not be read"
 	case FateUnreadKey:
 		if len(a.Unsure) > 0 {
 			return "whether " + a.unsure() + " still opens is not known: " + a.others("its keys could not be read")
 		}
-		return "an older copy is under a key of which nobody knows whether it opens: " + a.others("its state could not be read")
+		return "another copy is under a key of which nobody knows whether it opens: " + a.others("its state could not be read")
 	case FateUnreadReplica:
 		return "stops in " + arn.Of(a.Secret).Region + "; what opens its replica in " + a.in() + " could not be read"
 	case FateUnreadCopies:
@@ -146,7 +168,7 @@ func (a Affected) stopping(words string) string {
 		words = also(words, "it stops in "+a.in())
 	}
 	if len(a.Unread) > 0 {
-		words = also(words, "it stops in "+strings.Join(a.Unread, ", ")+", unless an older copy there still opens, which could not be read")
+		words = also(words, "it stops in "+strings.Join(a.Unread, ", ")+", unless another copy there still opens, which could not be read")
 	}
 	if len(a.Next) > 0 {
 		words = also(words, "what is in "+strings.Join(a.Next, ", ")+" still opens, and the next version does not come there: it names this key there")
@@ -160,20 +182,51 @@ func (a Affected) certainly() bool {
 	case FateUnreadCopies, FateUnreadVersions, FateShutOut, FateStale, "":
 		return false
 	default:
-		return true
+		return a.Seen.IsZero()
 	}
+}
+
+// asRecorded reports that what becomes of the secret is said by a look of before.
+func (a Affected) asRecorded() bool {
+	return !a.Seen.IsZero() && a.Fate != FateStale && a.Fate != FateShutOut
 }
 
 // Still reports that something of a secret still opens whose current version stops.
 func (a Affected) Still() bool { return a.Fate == FateReplica || a.Fate == FateOtherVersion }
 
-// openers are the keys that still open something.
+// openers are the keys that still open the current version.
 func (a Affected) openers() string {
-	words := a.Opens.named()
-	for _, k := range a.With {
-		words += " or " + k.named()
+	if len(a.Opened) > 0 {
+		return a.Opened[0].openers()
 	}
-	return words
+	return a.Opens.named()
+}
+
+func (o Opened) openers() string {
+	var names []string
+	for _, k := range o.Keys {
+		names = append(names, k.named())
+	}
+	return strings.Join(names, " or ")
+}
+
+// stillOpens says which keys open what; all is what opens, where it is one key.
+func (a Affected) stillOpens(all []string) string {
+	opened := a.Opened
+	if len(opened) == 0 {
+		opened = []Opened{{What: all, Keys: []Key{a.Opens}}}
+	}
+	var parts []string
+	for _, o := range opened {
+		what := slices.Clone(o.What)
+		for i, name := range what {
+			if a.Fate == FateReplica && slices.Contains(a.Regions, name) {
+				what[i] = "what is in " + name
+			}
+		}
+		parts = append(parts, strings.Join(what, ", ")+" still opens with "+o.openers())
+	}
+	return strings.Join(parts, "; ")
 }
 
 func (a Affected) unsure() string { return strings.Join(a.Unsure, ", ") }

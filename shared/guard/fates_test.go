@@ -105,17 +105,17 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"an older copy's key is disabled":                            {secret(off, off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
 		"of two others, the one that is enabled opens it":            {secret(off, off, otherKey, inState(centralKey, guard.KeyDisabled)), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey)}},
 		"its version was never re-encrypted":                         {secret(off, otherKey), guard.Affected{Fate: guard.FateOtherKey}},
-		"it was not, and is under a key that is disabled":            {secret(off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Others: []guard.Key{briefKey(disabled)}}},
+		"it was not, and is under a key that is disabled":            {secret(off, disabled), guard.Affected{Fate: guard.FateEveryCopy, Apart: []guard.Key{briefKey(disabled)}}},
 		"its previous version opens with another":                    {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS"}}},
 		"a version without a label, which is read by its id":         {having(secret(off, off), version("v0", "", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel}}},
 		"several without a label are named a single time":            {having(secret(off, off), version("v0", "", otherKey), version("v00", "", otherKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel}}},
-		"several versions open, each with a key of its own":          {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey), version("v00", "", centralKey)), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), With: briefly(centralKey), Labels: []string{"AWSPREVIOUS", noLabel}}},
+		"several versions open, each with a key of its own":          {having(secret(off, off), version("v0", "AWSPREVIOUS", otherKey), version("v00", "", centralKey)), guard.Affected{Fate: guard.FateOtherVersion, Opened: []guard.Opened{{What: []string{"AWSPREVIOUS"}, Keys: briefly(otherKey)}, {What: []string{noLabel}, Keys: briefly(centralKey)}}, Labels: []string{"AWSPREVIOUS", noLabel}}},
 		"a version without a label stops":                            {having(secret(otherKey, otherKey), version("v0", "", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{noLabel}}},
 		"a version without a label opens with another as well":       {having(secret(otherKey, otherKey), version("v0", "", off, otherKey)), guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), Loses: []string{noLabel}}},
 		"one without a label may open with a key that is not read":   {having(secret(otherKey, otherKey), version("v0", "", off, unread)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{noLabel}, Others: briefly(unread)}},
 		"a version without a label stops in a replica":               {in(secret(otherKey, otherKey), unlabelled), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{noLabel + " in eu-west-1"}}},
 		"a label stops, and the current version has another key":     {having(secret(otherKey, off, otherKey), version("v0", "blue", off)), guard.Affected{Fate: guard.FateOwnKey, Opens: briefKey(otherKey), Labels: []string{"blue"}}},
-		"a replica opens, and so does a label of the primary":        {in(having(secret(off, off), version("v0", "blue", otherKey)), replicaIn("eu-west-1", centralKey)), guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), With: briefly(otherKey), Regions: []string{"eu-west-1"}, Labels: []string{"blue"}}},
+		"a replica opens, and so does a label of the primary":        {in(having(secret(off, off), version("v0", "blue", otherKey)), replicaIn("eu-west-1", centralKey)), guard.Affected{Fate: guard.FateReplica, Opened: []guard.Opened{{What: []string{"eu-west-1"}, Keys: briefly(centralKey)}, {What: []string{"blue"}, Keys: briefly(otherKey)}}, Regions: []string{"eu-west-1"}, Labels: []string{"blue"}}},
 		"the key of a replica that could not be asked":               {in(secret(otherKey, otherKey), guard.Replica{Region: "eu-west-1", Key: off, Status: "InSync"}), guard.Affected{Fate: guard.FateReplicaStops, Unread: []string{"eu-west-1"}}},
 		"of a stopped secret a version may open with a key not read": {having(secret(off, off), version("v0", "AWSPREVIOUS", off, unread)), guard.Affected{Fate: guard.FateCurrentStops, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(unread)}},
 		"a replica's previous version opens with another":            {in(secret(off, off), older), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
@@ -127,11 +127,11 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"its previous version stops":                      {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
 		"its previous version opens with another as well": {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey)), guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), Loses: []string{"AWSPREVIOUS"}}},
 		"versions open with several others as well": {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off, otherKey), version("v00", "mine", centralKey, off)),
-			guard.Affected{Fate: guard.FateLosesKey, Opens: briefKey(otherKey), With: briefly(centralKey), Loses: []string{"AWSPREVIOUS", "mine"}}},
+			guard.Affected{Fate: guard.FateLosesKey, Opened: []guard.Opened{{What: []string{"AWSPREVIOUS"}, Keys: briefly(otherKey)}, {What: []string{"mine"}, Keys: briefly(centralKey)}}, Loses: []string{"AWSPREVIOUS", "mine"}}},
 		"its previous version opens until material expires": {having(secret(centralKey, centralKey), version("v0", "AWSPREVIOUS", off, ends(soon))),
 			guard.Affected{Fate: guard.FateLosesKey, Opens: expiring(briefKey(otherKey), soon), Loses: []string{"AWSPREVIOUS"}, Ends: []guard.End{{What: "AWSPREVIOUS", At: soon, Key: otherKey.ARN}}}},
 		"it is closed by another key, and its previous version opens with another as well": {having(secret(disabled, disabled), version("v0", "AWSPREVIOUS", off, centralKey)),
-			guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(centralKey), Labels: []string{"AWSPREVIOUS"}}},
+			guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(centralKey), Apart: briefly(disabled), Labels: []string{"AWSPREVIOUS"}}},
 		"a version that is under other keys alone":             {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", centralKey, otherKey)), guard.Affected{}},
 		"its previous version stops, and so does a replica":    {in(having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Regions: []string{"eu-west-1"}}},
 		"a label stops, and a replica could not be asked":      {in(having(secret(otherKey, otherKey), version("v0", "blue", off)), guard.Replica{Region: "eu-west-1", Key: off, Status: "InSync"}), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"blue"}, Unread: []string{"eu-west-1"}}},
@@ -155,15 +155,15 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"one version stops and another may":                    {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off), version("v9", "mine", off, creating)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Unsure: []string{"mine"}, Others: briefly(creating)}},
 		"a replica's current version may stop":                 {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, creating)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSCURRENT in eu-west-1"}, Others: briefly(creating)}},
 		"it is closed by another key, its previous version stops, and a replica opens": {in(having(secret(disabled, disabled), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", centralKey)),
-			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), Regions: []string{"eu-west-1"}}},
+			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), Apart: briefly(disabled), Regions: []string{"eu-west-1"}}},
 		"an older copy's key ends by itself":                          {secret(off, off, ends(soon)), guard.Affected{Fate: guard.FateOlderCopy, Opens: expiring(briefKey(otherKey), soon), Ends: []guard.End{{At: soon, Key: otherKey.ARN}}}},
-		"one of two that end, the later":                              {secret(off, off, ends(soon), expiring(centralKey, later)), guard.Affected{Fate: guard.FateOlderCopy, Opens: expiring(briefKey(centralKey), later), Ends: []guard.End{{At: later, Key: centralKey.ARN}}}},
-		"one that ends, and one that stays":                           {secret(off, off, ends(soon), centralKey), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(centralKey)}},
+		"one of two that end, the later":                              {secret(off, off, ends(soon), expiring(centralKey, later)), guard.Affected{Fate: guard.FateOlderCopy, Opened: []guard.Opened{{Keys: []guard.Key{expiring(briefKey(otherKey), soon), expiring(briefKey(centralKey), later)}}}, Ends: []guard.End{{At: later, Key: centralKey.ARN}}}},
+		"one that ends, and one that stays":                           {secret(off, off, ends(soon), centralKey), guard.Affected{Fate: guard.FateOlderCopy, Opened: []guard.Opened{{Keys: []guard.Key{expiring(briefKey(otherKey), soon), briefKey(centralKey)}}}}},
 		"one that ends, and one not read":                             {secret(off, off, ends(soon), guard.Key{ARN: centralKey.ARN}), guard.Affected{Fate: guard.FateOlderCopy, Opens: expiring(briefKey(otherKey), soon), Ends: []guard.End{{At: soon, Key: otherKey.ARN, More: true}}}},
 		"its own key ends by itself":                                  {secret(ends(soon), off, ends(soon)), guard.Affected{Fate: guard.FateOwnKey, Opens: expiring(briefKey(otherKey), soon), Ends: []guard.End{{At: soon, Key: otherKey.ARN}}}},
 		"the key of its current version ends, and its previous stops": {having(secret(ends(soon), ends(soon)), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Ends: []guard.End{{At: soon, Key: otherKey.ARN, Lost: true}}}},
 		"versions that open end on two days": {having(secret(off, off), version("v0", "blue", expiring(centralKey, later)), version("v1", "", expiring(centralKey, later)), version("v2", "", ends(soon))),
-			guard.Affected{Fate: guard.FateOtherVersion, Opens: expiring(briefKey(centralKey), later), With: []guard.Key{expiring(briefKey(otherKey), soon)}, Labels: []string{"blue", noLabel}, Ends: []guard.End{{What: "blue", At: later, Key: centralKey.ARN, Lost: true}, {What: noLabel, At: soon, Key: otherKey.ARN, Lost: true}}}},
+			guard.Affected{Fate: guard.FateOtherVersion, Opened: []guard.Opened{{What: []string{"blue", noLabel}, Keys: []guard.Key{expiring(briefKey(centralKey), later)}}, {What: []string{noLabel}, Keys: []guard.Key{expiring(briefKey(otherKey), soon)}}}, Labels: []string{"blue", noLabel}, Ends: []guard.End{{What: "blue", At: later, Key: centralKey.ARN, Lost: true}, {What: noLabel, At: soon, Key: otherKey.ARN, Lost: true}}}},
 		"a replica that opens ends":                     {in(secret(off, off), replicaIn("eu-west-1", ends(soon))), guard.Affected{Fate: guard.FateReplica, Opens: expiring(briefKey(otherKey), soon), Regions: []string{"eu-west-1"}, Ends: []guard.End{{What: "AWSCURRENT in eu-west-1", At: soon, Key: otherKey.ARN, Lost: true}}}},
 		"a replica, too, is closed by a key of its own": {in(secret(off, off), replicaIn("eu-west-1", disabled)), guard.Affected{Fate: guard.FateEveryCopy, Others: briefly(disabled)}},
 		"a replica that is closed by a key of its own":  {in(secret(otherKey, otherKey), replicaIn("eu-west-1", disabled)), guard.Affected{}},
@@ -180,7 +180,7 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 func TestASecretOfWhichAReplicaIsUnreadMayBeUnderTheKey(t *testing.T) {
 	held := guard.HeldOf(secret(otherKey, otherKey), guard.Held{})
 	entry := guard.Entry{Secret: arn, Account: "111122223333", Region: "us-east-1", Name: "shop/db", Held: held}
-	radius := guard.BlastRecorded(ownKey, nil, []guard.Entry{entry}, func(string) guard.Key { return otherKey }, neverSwept)
+	radius := guard.BlastRecorded(ownKey, time.Time{}, nil, []guard.Entry{entry}, func(string) guard.Key { return otherKey }, neverSwept)
 	if len(radius.Unknown) != 1 || radius.Unknown[0].Fate != guard.FateUnreadCopies {
 		t.Errorf("%+v", radius)
 	}
@@ -244,34 +244,43 @@ func TestAFateNamesTheStateThatDecides(t *testing.T) {
 	creating := briefKey(inState(otherKey, guard.KeyCreating))
 	ends := time.Date(2026, 9, 3, 8, 0, 0, 0, time.UTC)
 	for want, a := range map[string]guard.Affected{
-		"an older copy is under a key of which nobody knows whether it opens: " + otherKey.ARN + " is in state Creating": {Fate: guard.FateUnreadKey, Others: []guard.Key{creating}},
-		"an older copy is under a key of which nobody knows whether it opens: its state could not be read":               {Fate: guard.FateUnreadKey},
-		"an older copy is under a key of which nobody knows whether it opens: the state of k could not be read":          {Fate: guard.FateUnreadKey, Others: []guard.Key{{ID: "k"}}},
-		"whether AWSPREVIOUS still opens is not known: its keys could not be read":                                       {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}},
-		"whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating":                        {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
+		"another copy is under a key of which nobody knows whether it opens: " + otherKey.ARN + " is in state Creating": {Fate: guard.FateUnreadKey, Others: []guard.Key{creating}},
+		"another copy is under a key of which nobody knows whether it opens: its state could not be read":               {Fate: guard.FateUnreadKey},
+		"another copy is under a key of which nobody knows whether it opens: the state of k could not be read":          {Fate: guard.FateUnreadKey, Others: []guard.Key{{ID: "k"}}},
+		"whether AWSPREVIOUS still opens is not known: its keys could not be read":                                      {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}},
+		"whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating":                       {Fate: guard.FateUnreadKey, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
 		"mine stops; its current version is under another key; whether AWSPREVIOUS still opens is not known: " + otherKey.ARN + " is in state Creating": {
 			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Unsure: []string{"AWSPREVIOUS"}, Others: []guard.Key{creating}},
 		"mine stops; it stops in eu-west-1; its current version is under another key": {
 			Fate: guard.FateVersionStops, Labels: []string{"mine"}, Regions: []string{"eu-west-1"}},
-		"it stops in eu-west-2; it stops in eu-west-1, unless an older copy there still opens, which could not be read; its primary is under another key": {
+		"it stops in eu-west-2; it stops in eu-west-1, unless another copy there still opens, which could not be read; its primary is under another key": {
 			Fate: guard.FateReplicaStops, Regions: []string{"eu-west-2"}, Unread: []string{"eu-west-1"}},
 		"what is in eu-west-1 still opens, and the next version does not come there: it names this key there; its primary is under another key": {
 			Fate: guard.FateReplicaNext, Next: []string{"eu-west-1"}},
-		"its current version stops; AWSPREVIOUS, blue still opens with the AWS managed key or " + otherKey.ARN: {
-			Fate: guard.FateOtherVersion, Labels: []string{"AWSPREVIOUS", "blue"}, Opens: awsKey, With: []guard.Key{briefKey(otherKey)}},
-		"stops in , and still opens in eu-west-1, as does blue, with the AWS managed key": {
+		"its current version stops; AWSPREVIOUS, blue still opens with the AWS managed key or " + otherKey.ARN + "; mine still opens with k": {
+			Fate: guard.FateOtherVersion, Labels: []string{"AWSPREVIOUS", "blue", "mine"}, Opened: []guard.Opened{
+				{What: []string{"AWSPREVIOUS", "blue"}, Keys: []guard.Key{awsKey, briefKey(otherKey)}}, {What: []string{"mine"}, Keys: []guard.Key{{ARN: "k"}}}}},
+		"stops in ; what is in eu-west-1, blue still opens with the AWS managed key": {
 			Fate: guard.FateReplica, Regions: []string{"eu-west-1"}, Labels: []string{"blue"}, Opens: awsKey},
 		"its current version stops; whether blue still opens is not known: " + otherKey.ARN + " is in state Creating": {
 			Fate: guard.FateCurrentStops, Unsure: []string{"blue"}, Others: []guard.Key{creating}},
-		"an older copy still opens with " + otherKey.ARN + "; it opens until 2026-09-03 08:00 UTC, when the imported material of " + otherKey.ARN + " expires": {
+		"another copy still opens with " + otherKey.ARN + "; it opens until 2026-09-03 08:00 UTC, when the imported material of " + otherKey.ARN + " expires": {
 			Fate: guard.FateOlderCopy, Opens: briefKey(otherKey), Ends: []guard.End{{At: ends, Key: otherKey.ARN}}},
 		"its current version stops; blue still opens with k; blue opens at least until 2026-09-03 08:00 UTC, when the imported material of k expires": {
 			Fate: guard.FateOtherVersion, Opens: guard.Key{ARN: "k"}, Labels: []string{"blue"}, Ends: []guard.End{{What: "blue", At: ends, Key: "k", More: true}}},
-		"an older copy still opens with k; it opens until 2026-09-03 08:00 UTC, when the imported material of k expires, and then only that material, imported again, brings it back": {
+		"another copy still opens with k; it opens until 2026-09-03 08:00 UTC, when the imported material of k expires, and then only that material, imported again, brings it back": {
 			Fate: guard.FateOlderCopy, Opens: guard.Key{ARN: "k"}, Ends: []guard.End{{At: ends, Key: "k", Lost: true}}},
-		"AWSPREVIOUS, mine loses one of its keys, and still opens with k or the AWS managed key": {
-			Fate: guard.FateLosesKey, Loses: []string{"AWSPREVIOUS", "mine"}, Opens: guard.Key{ARN: "k"}, With: []guard.Key{awsKey}},
-		"an older copy still opens with the AWS managed key; AWSPREVIOUS in eu-west-1 stops": {
+		"AWSPREVIOUS, mine loses one of its keys; AWSPREVIOUS still opens with k; mine still opens with the AWS managed key": {
+			Fate: guard.FateLosesKey, Loses: []string{"AWSPREVIOUS", "mine"}, Opened: []guard.Opened{{What: []string{"AWSPREVIOUS"}, Keys: []guard.Key{{ARN: "k"}}}, {What: []string{"mine"}, Keys: []guard.Key{awsKey}}}},
+		"the current version is not under this key, and does not open anyhow: k is in state Disabled": {
+			Fate: guard.FateEveryCopy, Apart: []guard.Key{{ARN: "k", State: guard.KeyDisabled}}},
+		"its current version stops; blue still opens with k; its current version is not under this key, and does not open anyhow: j is in state Disabled": {
+			Fate: guard.FateOtherVersion, Labels: []string{"blue"}, Opens: guard.Key{ARN: "k"}, Apart: []guard.Key{{ARN: "j", State: guard.KeyDisabled}}},
+		"another copy is under a key of which nobody knows whether it opens: the state of j was not asked for: there are too many other keys": {
+			Fate: guard.FateUnreadKey, Others: []guard.Key{{ARN: "j", NotAsked: true}}},
+		"was not looked at for this; as of 2026-09-03T08:00:00Z: the current version opens with another key than this, which it names": {
+			Fate: guard.FateOtherKey, Seen: ends},
+		"another copy still opens with the AWS managed key; AWSPREVIOUS in eu-west-1 stops": {
 			Fate: guard.FateOlderCopy, Opens: awsKey, Labels: []string{"AWSPREVIOUS in eu-west-1"}},
 	} {
 		if got := a.Describe(); got != want {

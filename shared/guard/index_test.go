@@ -224,7 +224,7 @@ func TestABlastRadiusOfRecordsIsThatOfTheSecretsUnlessARecordIsOldOrIncomplete(t
 		}
 		return guard.Swept{From: at(4), Until: at(5)}
 	}
-	got, want := guard.BlastRecorded(off, under, nil, key, swept), guard.Blast(off, secrets)
+	got, want := guard.BlastRecorded(off, time.Time{}, under, nil, key, swept), guard.Blast(off, secrets)
 	if diff := cmp.Diff(&guard.Indexed{Account: "111122223333", Region: "eu-central-1", AsOf: at(4), Swept: at(4)}, got.Index); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -248,7 +248,7 @@ func TestABlastRadiusOfRecordsIsThatOfTheSecretsUnlessARecordIsOldOrIncomplete(t
 	missed := func(string, string) guard.Swept {
 		return guard.Swept{From: at(2), Until: at(5), Missed: []string{old.Secret, "never seen"}}
 	}
-	radius := guard.BlastRecorded(off, append(under, old, cut), []guard.Entry{any, under[0]}, key, missed)
+	radius := guard.BlastRecorded(off, time.Time{}, append(under, old, cut), []guard.Entry{any, under[0]}, key, missed)
 	if len(radius.Unknown) != len(unknowns) || len(radius.Stops) != len(want.Stops) || len(radius.Remains) != len(want.Remains) {
 		t.Errorf("%d stop, %d remain, unknown: %+v", len(radius.Stops), len(radius.Remains), radius.Unknown)
 	}
@@ -322,7 +322,7 @@ func TestASecretInItsRecoveryWindowIsNamedWhereItMayNotOpenAgain(t *testing.T) {
 		entry("a label stops", older(labelled("blue", off))), entry("a label may stop", older(labelled("blue", off, unread))),
 		entry("a replica stops", replica(older(), guard.Listed, off)), entry("a replica may stop", replica(older(), "", off)),
 	}
-	radius := guard.BlastRecorded(off, under, []guard.Entry{elsewhere, under[0], unlisted}, keys, neverSwept)
+	radius := guard.BlastRecorded(off, time.Time{}, under, []guard.Entry{elsewhere, under[0], unlisted}, keys, neverSwept)
 	var waiting []string
 	for _, a := range radius.Index.Waiting {
 		waiting = append(waiting, a.Name)
@@ -371,7 +371,7 @@ func TestASecretIsShutOutWithItsLocation(t *testing.T) {
 		e := guard.Reconcile(guard.Record{}, namesOf(shopKey, off, labelled("AWSCURRENT", off)), nil, nil, guard.ModeObserve, at, guard.Cause{}).Entries()[guard.KeyEntry(shopKey)]
 		e.Held.Elsewhere = c.copied
 		beside := guard.Entry{Secret: "arn:aws:secretsmanager:eu-central-1:" + theirs + ":secret:beside", Account: theirs, Region: "eu-north-1", GoneAt: at, Cut: true} // so that its account is one of those that are asked
-		radius := guard.BlastRecorded(off, []guard.Entry{e, beside}, []guard.Entry{c.unread}, func(string) guard.Key { return off }, neverSwept)
+		radius := guard.BlastRecorded(off, time.Time{}, []guard.Entry{e, beside}, []guard.Entry{c.unread}, func(string) guard.Key { return off }, neverSwept)
 		got := slices.ContainsFunc(radius.Unknown, func(a guard.Affected) bool { return a.Secret == e.Secret && a.Fate == guard.FateShutOut })
 		if got != c.want {
 			t.Errorf("%s: shut out %v: %+v", sentence, got, radius)

@@ -53,6 +53,7 @@ type Key struct {
 	Manager     KeyManager `json:"manager,omitzero"`
 	State       KeyState   `json:"state,omitzero"`
 	MultiRegion bool       `json:"multiRegion,omitzero"`
+	NotAsked    bool       `json:"notAsked,omitzero"` // nothing is known of it because nobody asked: too many others came first
 	Origin      string     `json:"origin,omitzero"`
 	Store       string     `json:"store,omitzero"`   // id of its custom key store: it opens nothing while that is disconnected; "" for none
 	Spec        string     `json:"spec,omitzero"`    // as DescribeKey's KeySpec: SYMMETRIC_DEFAULT, RSA_2048; "" where it was not read

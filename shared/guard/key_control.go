@@ -30,7 +30,7 @@ func KeyControls() []Control {
 		{
 			ID: KeyOpen, Severity: SeverityHigh,
 			Title: "Key policy lets in more than it must",
-			Why:   "Whoever may use the key holds the second lock of every secret under it.",
+			Why:   "Whoever may use the key holds the second lock of every secret under it; who changes its policy, or replicates a multi-Region key, may use it, too, and whoever hands it on by grants chooses who else does.",
 			Fix:   "Name the principals, or bind them by kms:CallerAccount and kms:ViaService, and keep managing apart from using.",
 		},
 		{
@@ -54,8 +54,8 @@ func KeyControls() []Control {
 		{
 			ID: KeyOnlyDelegate, Severity: SeverityMedium,
 			Title: "Key policy only hands over to IAM",
-			Why:   "Every IAM policy of the account that allows kms:Decrypt opens the key: the second lock is then no lock of its own.",
-			Fix:   "Let the account manage the key, and name in the key policy who uses it through Secrets Manager.",
+			Why:   "Every IAM policy of the account that allows kms:Decrypt, or kms:CreateGrant or kms:ReEncryptFrom, which come to it, opens the key: the second lock is then no lock of its own.",
+			Fix:   "Let the account manage the key, and its IAM policies give use through Secrets Manager alone, to those whom aws:PrincipalArn names in the key policy.",
 		},
 	}
 }

@@ -125,7 +125,7 @@ func (m Move) lost(s *script) {
 	case "session":
 		s.say(". Nothing was changed: " + m.Reason)
 	default:
-		s.say(". Nothing was changed (" + m.Reason + "): add the statement, or write a new version" + r.Problem)
+		s.say(". Nothing was changed (" + m.Reason + "). A person decides" + r.Problem)
 	}
 }
 

@@ -94,11 +94,13 @@ func (i Indexed) Describe() string {
 // listed. What is stale, not listed, or shut to everybody is unknown. Of accounts that have none under the key, and are not the
 // key's, what could not be listed is counted. key says what another key is now; swept is the last full sweep of a location.
 // Secrets that wait for their deletion stand apart: nobody reads them, and each can be restored.
-func BlastRecorded(off Key, under, unread []Entry, key func(name string) Key, swept func(account, region string) Swept) BlastRadius {
+// What was looked at last before since may have changed without a word: it is unknown, and what it was then is said as of then.
+func BlastRecorded(off Key, since time.Time, under, unread []Entry, key func(name string) Key, swept func(account, region string) Swept) BlastRadius {
 	own := swept(off.Account, off.Region)
 	index := Indexed{Account: off.Account, Region: off.Region, Swept: own.From, Missed: len(own.Missed)}
 	unread = index.concerned(under, unread)
-	var secrets, waiting []Secret
+	var secrets, waiting, before []Secret
+	seen := map[string]time.Time{} // of before: when each was looked at last
 	var unknown []Affected
 	known := map[string]bool{}
 	for i, e := range slices.Concat(under, unread) {
@@ -126,8 +128,11 @@ func BlastRecorded(off Key, under, unread []Entry, key func(name string) Key, sw
 		case e.Held.Unlisted:
 			a.Fate = FateUnreadVersions
 		case i < len(under) && !e.Cut && !e.Held.unread():
-			a.Fate = ""
-			secrets = append(secrets, e.recorded(key))
+			if a.Fate = ""; at.Before(since) {
+				before, seen[e.Secret] = append(before, e.recorded(key)), at
+			} else {
+				secrets = append(secrets, e.recorded(key))
+			}
 		}
 		if a.Fate != "" {
 			unknown = append(unknown, a)
@@ -137,7 +142,14 @@ func BlastRecorded(off Key, under, unread []Entry, key func(name string) Key, sw
 		}
 	}
 	index.wait(Blast(off, waiting))
-	radius := Blast(off, secrets)
+	radius, recorded := Blast(off, secrets), Blast(off, before)
+	if recorded.Elsewhere != Listed {
+		radius.Elsewhere = NotListed
+	}
+	for _, a := range slices.Concat(recorded.Stops, recorded.Partly, recorded.Remains, recorded.Unknown) {
+		a.Seen = seen[a.Secret]
+		unknown = append(unknown, a)
+	}
 	radius.Unknown = append(radius.Unknown, unknown...)
 	slices.SortFunc(radius.Unknown, func(a, b Affected) int { return strings.Compare(a.Secret, b.Secret) })
 	radius.Index = &index

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -455,5 +456,42 @@ func TestWhoIsNotThere(t *testing.T) {
 	}
 	if _, err := access.Can("somebody"); err == nil {
 		t.Error("a text that is no principal was accepted")
+	}
+}
+
+// A grant that is older than the role whose name it has was made for another role, which is gone.
+func TestAGrantToAFormerRoleIsNotCertainlyOneToTheRoleOfItsNameNow(t *testing.T) {
+	created := time.Date(2026, 5, 1, 8, 0, 0, 0, time.UTC)
+	for sentence, tt := range map[string]struct {
+		granted time.Time
+		want    policy.Answer
+	}{
+		"before it was created": {created.Add(-time.Second), policy.Unknown},
+		"after":                 {created.Add(time.Second), policy.Allowed},
+		"at a time not known":   {time.Time{}, policy.Allowed},
+	} {
+		s := acme()
+		named(&s, "shop/dual").Facts.Versions[0].Keys = []guard.Key{cmk("grants")}
+		for i := range s.Principals {
+			if s.Principals[i].ARN == roleARN(shop, "analyst") {
+				s.Principals[i].CreatedAt = created
+			}
+		}
+		for i := range s.Keys {
+			for j := range s.Keys[i].Grants {
+				s.Keys[i].Grants[j].CreatedAt = tt.granted
+			}
+		}
+		r, err := inventory.Prepare(s).Explain(roleARN(shop, "analyst"), secretARN("shop/dual"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		can, err := inventory.Prepare(s).Can(roleARN(shop, "analyst"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.KeyLock.Answer != tt.want || slices.Contains(can.Open, secretARN("shop/dual")) != (tt.want == policy.Allowed) {
+			t.Errorf("granted %s: %s, want %s: %s; opens %v", sentence, r.KeyLock.Answer, tt.want, r.KeyLock.Why, can.Open)
+		}
 	}
 }

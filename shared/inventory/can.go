@@ -16,14 +16,14 @@ type Openings struct {
 
 // Can lists what a principal (role, user, session or root) can read, in whichever version. Opens says why, for one secret.
 func (a *Access) Can(principalARN string) (Openings, error) {
-	a.bulk.Do(func() { a.openings = a.index(a.all()) })
+	all := a.allOpenings()
 	answers := make([]int8, len(a.snapshot.Secrets))
 	askers, err := a.askers(principalARN)
 	if err != nil {
 		return Openings{}, err
 	}
 	for _, w := range askers {
-		a.openings.ask(w, answers, nil)
+		all.ask(w, answers, nil)
 	}
 	out := Openings{Principal: principalARN}
 	for i, answer := range answers {
@@ -55,6 +55,11 @@ type openings struct {
 	certain []bool     // of each secret, that no other key opens a version
 }
 
+func (a *Access) allOpenings() *openings {
+	a.bulk.Do(func() { a.openings = a.index(a.all(), false) })
+	return a.openings
+}
+
 // all are the secrets of the snapshot.
 func (a *Access) all() []int {
 	out := make([]int, len(a.snapshot.Secrets))
@@ -64,12 +69,16 @@ func (a *Access) all() []int {
 	return out
 }
 
-func (a *Access) index(of []int) *openings {
+// index makes them ready to be asked about: all versions that a location keeps, or the current ones alone.
+func (a *Access) index(of []int, current bool) *openings {
 	o := &openings{}
 	var secrets, keys []policy.Target
 	for _, i := range of {
 		s := &a.snapshot.Secrets[i]
 		l := a.locks(s)
+		if current {
+			l.ways = l.ways[:1]
+		}
 		uses, certain := a.usesOf(l)
 		o.locks, o.uses, o.certain = append(o.locks, l), append(o.uses, uses), append(o.certain, certain)
 		o.first = append(o.first, len(keys))

@@ -45,7 +45,7 @@ func (a *Access) keyUse(s *Secret, k Key, version string) keyUse {
 	if use.key == "" { // an alias that could not be resolved
 		use.key = k.Facts.ID
 	}
-	use.target = policy.Target{ARN: use.key, Account: account, Kind: policy.ResourceKey, Policy: a.keyPolicy(&k), Grants: grantsOf(k)}
+	use.target = policy.Target{ARN: use.key, Account: account, Kind: policy.ResourceKey, Policy: a.keyPolicy(&k), Grants: a.grantsOf(k)}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
 	// A key that opens a copy, or that is set for those to come, is a symmetric encryption key, whether or not that was read.
@@ -78,11 +78,7 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 // addUse adds the condition keys of a call that Secrets Manager makes for the reader.
 func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 	c := t.Context
-	if forms := viaForms(s.Facts.Region); len(forms) == 1 {
-		c[viaServiceKey] = forms
-	} else {
-		t.OneOf = map[string][]string{viaServiceKey: forms}
-	}
+	t.OneOf = map[string][]string{viaServiceKey: viaForms(s.Facts.Region)}
 	c["aws:ViaAWSService"] = []string{"true"}
 	c["aws:RequestedRegion"] = []string{region}
 	c["kms:EncryptionContextKeys"] = []string{"SecretARN", "SecretVersionId"}
@@ -144,10 +140,11 @@ func (a *Access) keyPolicy(k *Key) *policy.Document {
 	return a.documents.read(name, k.Policy)
 }
 
-func grantsOf(k Key) []policy.Grant {
+func (a *Access) grantsOf(k Key) []policy.Grant {
 	var out []policy.Grant
 	for _, g := range k.Grants {
-		out = append(out, policy.Grant{ID: g.ID, Grantee: g.Grantee, Retiring: g.Retiring, Operations: g.Operations,
+		of := a.principals[g.Grantee]
+		out = append(out, policy.Grant{Older: of != nil && of.Former("", g.CreatedAt), ID: g.ID, Grantee: g.Grantee, Retiring: g.Retiring, Operations: g.Operations,
 			EncryptionContextEquals: g.Equals, EncryptionContextSubset: g.Subset})
 	}
 	return out

@@ -44,7 +44,7 @@ func realiased(index *policy.Index) *policy.Index { return untold(index, resourc
 func untold(index *policy.Index, labels ...string) *policy.Index {
 	is := func(key string) bool {
 		return slices.ContainsFunc(labels, func(label string) bool {
-			return key == label || strings.HasSuffix(label, "/") && strings.HasPrefix(key, label)
+			return strings.EqualFold(key, label) || strings.HasSuffix(label, "/") && len(key) > len(label) && strings.EqualFold(key[:len(label)], label)
 		})
 	}
 	var targets []policy.Target
@@ -53,7 +53,7 @@ func untold(index *policy.Index, labels ...string) *policy.Index {
 		context := map[string][]string{}
 		for key, values := range t.Context {
 			if !is(key) {
-				context[key] = values
+				context[strings.ToLower(key)] = values // which is how an index keeps them
 			}
 		}
 		t.Context, t.Absent, t.Unknown = context, slices.DeleteFunc(slices.Clone(t.Absent), is), slices.Clone(t.Unknown)
@@ -82,28 +82,28 @@ func (r *relabelled) opens(w *world, who *asker, answers []int8) {
 
 // askRelabelled adds the rights that somebody who may change the labels of a secret or key, by one of some rights, has with others.
 func (s *standing) askRelabelled(who *asker, l lock, index *policy.Index, answers []int8, by []lock, have func(lock) []int8) {
-	may := func(i int) (lock, bool) {
-		for _, right := range by {
-			s.of(right)
-			if answers := have(right); answers != nil && answers[i] > 0 {
-				return right, true
-			}
+	may := make([][]int8, len(by)) // which few have
+	for n, right := range by {
+		if s.of(right) != nil {
+			may[n] = have(right)
 		}
-		return 0, false
+	}
+	if !slices.ContainsFunc(may, func(answers []int8) bool { return answers != nil }) {
+		return
 	}
 	q := who.about(index, changes[l][0])
 	for i := range q.Candidates() {
 		if answers[i] > 0 {
 			continue
 		}
-		right, may := may(i)
-		if !may || denied(q.Answer(i)) {
+		at := slices.IndexFunc(may, func(answers []int8) bool { return answers != nil && answers[i] > 0 })
+		if at < 0 || denied(q.Answer(i)) {
 			continue
 		}
 		if s.before[l] == nil {
 			s.before[l] = make([]lock, index.Targets())
 		}
-		answers[i], s.before[l][i] = 1, right
+		answers[i], s.before[l][i] = 1, by[at]
 	}
 }
 

@@ -222,7 +222,7 @@ func (a *Access) target(of, account string) policy.Target {
 // keyTarget is a key as it is to be changed.
 func (a *Access) keyTarget(k *Key) policy.Target {
 	t := a.target(k.Facts.ARN, k.Facts.Account)
-	t.Kind, t.Policy, t.Grants = policy.ResourceKey, a.changingPolicy(k), grantsOf(*k)
+	t.Kind, t.Policy, t.Grants = policy.ResourceKey, a.changingPolicy(k), a.grantsOf(*k)
 	addKey(&t, k.Facts, false)
 	return t
 }

@@ -38,7 +38,13 @@ func (a *Access) Reach(principalARN string) ([]Path, error) {
 	a.reaching.Lock()
 	defer a.reaching.Unlock()
 	if a.world == nil {
-		a.world = a.newWorld(a.all())
+		open := *a.allOpenings()
+		open.locks = nil
+		for _, l := range a.openings.locks { // which are changed in a world
+			own := *l
+			open.locks = append(open.locks, &own)
+		}
+		a.world = a.worldOf(a.all(), &open)
 	}
 	return a.reach(principalARN, a.world)
 }
@@ -140,7 +146,7 @@ func (a *Access) find(name string, id identity, first []*asker, w *world) []*Pat
 	found := make([]*Path, len(w.at))
 	for _, need := range []int8{2, 1} {
 		s := search{movers: a.allMovers(), world: w, need: need, name: name, first: first, held: map[identity]bool{}, as: map[int32][]*holding{},
-			given: map[int32]gain{}, pending: map[int32][]pending{}, taggers: map[int32]*pending{}, waiting: map[int32][]pending{}, near: map[string][]int{}}
+			given: map[int32]gain{}, pending: map[int32][]pending{}, taggers: map[int32]*pending{}, waiting: map[int32][]pending{}}
 		s.run(id, found)
 	}
 	return found

@@ -3,6 +3,7 @@ package inventory_test
 import (
 	"fmt"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -82,12 +83,46 @@ func organization(roles, secrets int) inventory.Snapshot {
 
 // BenchmarkCanWithReach asks for every role what it opens and what it comes to open in steps: 1,000 roles before 10,000 secrets. It
 // has to stay under 10 s and 1 GB. BenchmarkCanAlone is the same without steps.
-func BenchmarkCanWithReach(b *testing.B) { benchmarkCan(b, true) }
+func BenchmarkCanWithReach(b *testing.B) { benchmarkCan(b, organization(1000, 10_000), true) }
 
-func BenchmarkCanAlone(b *testing.B) { benchmarkCan(b, false) }
+func BenchmarkCanAlone(b *testing.B) { benchmarkCan(b, organization(1000, 10_000), false) }
 
-func benchmarkCan(b *testing.B, reach bool) {
-	s := organization(1000, 10_000)
+// BenchmarkCanWithReachByLabels is BenchmarkCanWithReach where policies decide by tags of secrets, keys and roles, and by aliases of
+// keys: every secret, key and role has those of its application, some roles read by theirs, and some may tag and name.
+func BenchmarkCanWithReachByLabels(b *testing.B) {
+	benchmarkCan(b, labelled(organization(1000, 10_000)), true)
+}
+
+func labelled(s inventory.Snapshot) inventory.Snapshot {
+	for i := range s.Secrets {
+		name, _, _ := strings.Cut(s.Secrets[i].Facts.Name, "/")
+		s.Secrets[i].Facts.Tags = map[string]string{"application": name, "environment": []string{"dev", "test", "prod"}[i%3]}
+	}
+	for i := range s.Keys {
+		k := &s.Keys[i]
+		k.Facts.Tags, k.Facts.Aliases = map[string]string{"environment": []string{"dev", "test", "prod"}[i%3]}, []string{"alias/" + k.Facts.ID}
+		k.Policy = document(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+k.Facts.Account+`:root"},"Action":"kms:*","Resource":"*"}`,
+			`{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"`+k.Facts.Account+`"},"ForAnyValue:StringLike":{"kms:ResourceAliases":"alias/key-0*"}}}`)
+	}
+	for i := range s.Principals {
+		p := &s.Principals[i]
+		p.Tags = map[string]string{"application": fmt.Sprintf("app-%03d", i%250)}
+		switch i % 50 {
+		case 5:
+			p.Inline["by-tag"] = document(`{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/application":"${aws:PrincipalTag/application}"}}}`)
+		case 6:
+			p.Inline["tags"] = document(allow(`secretsmanager:TagResource","kms:TagResource","kms:CreateAlias`, "*"))
+		case 7:
+			p.Inline["by-environment"] = document(`{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutResourcePolicy"],"Resource":"*","Condition":{"StringEquals":{"secretsmanager:ResourceTag/environment":"dev"}}}`,
+				`{"Effect":"Allow","Action":"kms:*","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/environment":"dev"}}}`)
+		case 8:
+			p.Inline["by-alias"] = document(`{"Effect":"Allow","Action":["kms:Decrypt","kms:PutKeyPolicy"],"Resource":"*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/key-07"}}}`)
+		}
+	}
+	return s
+}
+
+func benchmarkCan(b *testing.B, s inventory.Snapshot, reach bool) {
 	b.ReportAllocs()
 	open, steps := 0, 0
 	for b.Loop() {

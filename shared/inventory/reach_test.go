@@ -226,3 +226,43 @@ func TestThePowerOverTheKeyOfACopyIsFound(t *testing.T) {
 		})
 	}
 }
+
+// A secret whose policy lets in another account, and whose key does not, opens to that account's people once somebody changes the key:
+// they themselves, by a role of the secret's account, or somebody of that account for one that it takes.
+func TestAKeyThatIsChangedOpensASecretToTheOtherAccountThatItsPolicyLetsIn(t *testing.T) {
+	keeper := func(trusted string) inventory.Principal {
+		return trusting("keeper", `{"AWS":"`+trusted+`"}`, allow("kms:PutKeyPolicy", "*"), allow("sts:AssumeRole", "*"))
+	}
+	pipeline := func(trusted string) inventory.Principal {
+		p := role(data, "pipeline", allow("secretsmanager:GetSecretValue", "*"), allow("kms:Decrypt", "*"), allow("sts:AssumeRole", "*"))
+		p.Trust = document(`{"Effect":"Allow","Principal":{"AWS":"` + trusted + `"},"Action":"sts:AssumeRole"}`)
+		return p
+	}
+	for sentence, tt := range map[string]struct {
+		principals []inventory.Principal
+		of, want   string
+	}{
+		"they themselves":       {[]inventory.Principal{pipeline(shop), keeper(roleARN(data, "pipeline"))}, roleARN(data, "pipeline"), "pipeline AssumeRole keeper, keeper PutKeyPolicy app, pipeline reads"},
+		"a role that one takes": {[]inventory.Principal{pipeline(roleARN(shop, "keeper")), keeper(shop)}, roleARN(shop, "keeper"), "keeper AssumeRole pipeline, keeper PutKeyPolicy app, pipeline reads"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := acme()
+			s.Principals = tt.principals
+			named(&s, "shared/token").Facts.Versions[0].Keys[0] = cmk("app")
+			named(&s, "shared/token").Facts.Key = cmk("app")
+			paths, err := inventory.Prepare(s).Reach(tt.of)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			for _, p := range paths {
+				if p.Secret == secretARN("shared/token") {
+					got = short(p)
+				}
+			}
+			if got != tt.want {
+				t.Errorf("%q, want %q", got, tt.want)
+			}
+		})
+	}
+}

@@ -40,45 +40,77 @@ type search struct {
 	queue   [][]*holding        // by how many steps they take
 
 	best   []*Path
-	near   map[string][]int // secrets that have no path yet, by account
-	far    []int            // those of them that somebody of another account could open
+	length int              // of the steps that whoever is held now took
+	lacks  []bool           // of each secret, that it has no path yet of which no shorter one can come
+	left   int              // how many do
+	near   map[string][]int // those, by account, as far as somebody asked
+	others map[string][]int // those of other accounts that people of an account may touch as things are
+	far    []int            // and those that somebody of any account could open by what was changed
 	isFar  []bool
-	left   int
+	found  bool // a path since the lists were made
 	rights [numberOfLocks][]*holding
 }
 
 // run fills in the secrets that have no path yet. A path without steps is one that is open already.
 func (s *search) run(id identity, found []*Path) {
-	s.best, s.isFar = found, make([]bool, len(found))
+	s.best, s.isFar, s.lacks, s.near, s.others = found, make([]bool, len(found)), make([]bool, len(found)), map[string][]int{}, map[string][]int{}
 	for i := range found {
 		if found[i] == nil {
-			s.near[s.world.accounts[i]] = append(s.near[s.world.accounts[i]], i)
-			if s.world.foreign[i] {
-				s.opened(i)
-			}
+			s.lacks[i] = true
 			s.left++
 		}
 	}
 	s.push(&holding{id: id, name: s.name})
-	for length := 0; length < len(s.queue) && s.left > 0; length++ {
-		for at := 0; at < len(s.queue[length]); at++ {
-			if h := s.queue[length][at]; !s.held[h.id] {
+	for ; s.length < len(s.queue) && s.left > 0; s.length++ {
+		for at := 0; at < len(s.queue[s.length]); at++ {
+			if h := s.queue[s.length][at]; !s.held[h.id] {
 				s.hold(h)
 			}
+			if s.found {
+				s.settle()
+			}
 		}
-		s.settle(length)
+		s.settle()
 	}
 }
 
 // settle takes away the secrets of which no shorter way can come.
-func (s *search) settle(length int) {
-	done := func(i int) bool { return s.best[i] != nil && len(s.best[i].Steps) <= length }
-	s.far = slices.DeleteFunc(s.far, done)
-	for account, list := range s.near {
-		kept := slices.DeleteFunc(list, done)
-		s.left -= len(list) - len(kept)
-		s.near[account] = kept
+func (s *search) settle() {
+	done := func(i int) bool {
+		if s.lacks[i] && s.best[i] != nil && len(s.best[i].Steps) <= s.length {
+			s.lacks[i] = false
+			s.left--
+		}
+		return !s.lacks[i]
 	}
+	s.far = slices.DeleteFunc(s.far, done)
+	for _, lists := range []map[string][]int{s.near, s.others} {
+		for account, list := range lists {
+			lists[account] = slices.DeleteFunc(list, done)
+		}
+	}
+	s.found = false
+}
+
+// in are the secrets of an account that have no path yet.
+func (s *search) in(account string) []int { return s.lacking(s.near, account, s.world.in[account]) }
+
+// touches are those of others that people of an account may touch.
+func (s *search) touches(account string) []int {
+	return s.lacking(s.others, account, s.world.touches(account))
+}
+
+func (s *search) lacking(lists map[string][]int, account string, all []int) []int {
+	list, made := lists[account]
+	if !made {
+		for _, i := range all {
+			if s.lacks[i] {
+				list = append(list, i)
+			}
+		}
+		lists[account] = list
+	}
+	return list
 }
 
 func (s *search) push(h *holding) {
@@ -165,9 +197,10 @@ func join(first, second []Step, more ...Step) []Step {
 	return out
 }
 
-// open tries what an identity opens, alone and with the rights of those before it, and what those open with its rights.
+// open tries what an identity opens, alone and with the rights of those before it, and what those open with its rights. Most have
+// nothing to do with the secrets that are left.
 func (s *search) open(h *holding) {
-	if s.left == 0 {
+	if len(s.in(h.account))+len(s.touches(h.account))+len(s.far) == 0 {
 		return
 	}
 	brought := false
@@ -196,12 +229,12 @@ func (s *search) bring(h *holding, l lock) bool {
 	}
 	brought := false
 	for _, account := range h.standing.where[l] {
-		for _, i := range s.near[account] {
+		for _, i := range s.in(account) {
 			if answers[i] < s.need || s.rights[l][i] != nil || !s.keeps(h, l, i) {
 				continue
 			}
 			s.rights[l][i], brought = h, true
-			if account != h.account || l == writesPolicy { // whoever it lets in may be of any account
+			if account != h.account || l == writesPolicy || s.world.foreign(i) { // whoever it lets in may be of any account
 				s.opened(i)
 			}
 		}
@@ -229,7 +262,10 @@ func (s *search) keeps(h *holding, l lock, i int) bool {
 
 // try finds what an identity opens, by whatever was changed before.
 func (s *search) try(h *holding) {
-	for _, i := range s.near[h.account] {
+	for _, i := range s.in(h.account) {
+		s.tryOne(h, i)
+	}
+	for _, i := range s.touches(h.account) {
 		s.tryOne(h, i)
 	}
 	for _, i := range s.far {
@@ -379,6 +415,7 @@ func (s *search) consider(h *holding, i int, rights ...lock) {
 	}
 	if s.best[i] == nil || len(steps) < len(s.best[i].Steps) {
 		s.best[i] = &Path{Principal: s.name, Secret: s.world.access.snapshot.Secrets[s.world.at[i]].Facts.ARN, Steps: steps, Reads: h.name, Certain: s.need == 2}
+		s.found = s.found || len(steps) <= s.length
 	}
 }
 

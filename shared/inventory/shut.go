@@ -119,9 +119,9 @@ func (a *Access) abroad(w *asker, account string) bool {
 // handedOn are the grants of a key whose grantees may give others the use of it for a version: a grant gives at most what it has,
 // under constraints that are at least as tight. The second value tells such lists apart.
 // Source: KMS API Reference, CreateGrant, and Developer Guide, "Grants in AWS KMS", "Delegating CreateGrant permissions".
-func handedOn(k Key, u *keyUse) (out []policy.Grant, which string) {
+func (a *Access) handedOn(k Key, u *keyUse) (out []policy.Grant, which string) {
 	const encryptionContext = "kms:EncryptionContext:"
-	for _, g := range grantsOf(k) {
+	for _, g := range a.grantsOf(k) {
 		has := func(operation string) bool {
 			return slices.ContainsFunc(g.Operations, func(o string) bool { return strings.EqualFold(o, operation) })
 		}

@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"strings"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -74,6 +75,18 @@ type Principal struct {
 	Groups   []string          `json:"groups,omitempty"`   // names in the account, of users
 	Tags     map[string]string `json:"tags,omitempty"`
 	LastUsed time.Time         `json:"lastUsed,omitzero"`
+
+	CreatedAt time.Time `json:"createdAt,omitzero"` // whoever had the name before was another; zero: not known
+}
+
+// Former reports whether somebody who was seen under the name, with a unique id where that was seen, was another one, who is gone: a role or user
+// that is made anew has another unique id. Records have no parts of a second.
+// Source: IAM User Guide, "IAM identifiers", Unique identifiers.
+func (p Principal) Former(uniqueID string, at time.Time) bool {
+	if id, _, _ := strings.Cut(uniqueID, ":"); id != "" && p.UniqueID != "" {
+		return id != p.UniqueID
+	}
+	return !at.IsZero() && at.Before(p.CreatedAt.Truncate(time.Second))
 }
 
 // Group is a group of users and what is attached to it.
@@ -106,6 +119,8 @@ type Key struct {
 	Use            Use       `json:"use,omitzero"`
 	UseUnread      string    `json:"useUnread,omitempty"`
 	CreatedAt      time.Time `json:"createdAt,omitzero"`
+
+	AliasesSet map[string]time.Time `json:"aliasesSet,omitempty"` // when each alias was given to the key last; of one that is not here, it is not known
 }
 
 // Grant is a KMS grant. Grantee is a principal's ARN or a service.
@@ -117,6 +132,7 @@ type Grant struct {
 	Operations []string          `json:"operations"`
 	Equals     map[string]string `json:"equals,omitempty"` // what the encryption context must equal
 	Subset     map[string]string `json:"subset,omitempty"` // what it must contain
+	CreatedAt  time.Time         `json:"createdAt,omitzero"`
 }
 
 // Rotation is how the material of a key is renewed.

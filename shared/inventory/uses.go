@@ -27,12 +27,25 @@ func (a *Access) AllowsUse(principalARN, secretARN, call string, k Key, action s
 	if err != nil {
 		return policy.Decision{}, err
 	}
-	d, _, err := a.allows(principalARN, call, a.keyUse(s, k, ""), a.locks(s), action)
+	l := a.locks(s)
+	d, _, err := a.allows(principalARN, a.keyUse(s, k, ""), action, func(w *asker) policy.Answer { return l.today(w, call) })
 	return d, err
 }
 
-// allows is the worst answer of those that may make the call today, the best where none may; may reports whether one may.
-func (a *Access) allows(principalARN, call string, use keyUse, l *locks, action string) (d policy.Decision, may bool, err error) {
+// LetsIn says whether a principal would certainly open the second lock of a secret if a key opened its current version: of the sessions
+// of a role that the first lock lets in the answer is that of the worst.
+func (a *Access) LetsIn(principalARN, secretARN string, k Key) (policy.Decision, error) {
+	s, err := a.Secret(secretARN)
+	if err != nil {
+		return policy.Decision{}, err
+	}
+	l := a.locks(s)
+	d, _, err := a.allows(principalARN, a.keyUse(s, k, ""), decrypt, func(w *asker) policy.Answer { return l.now(w).SecretLock.Answer })
+	return d, err
+}
+
+// allows is the worst answer of those that may do something today, the best where none may; may reports whether one may.
+func (a *Access) allows(principalARN string, use keyUse, action string, today func(*asker) policy.Answer) (d policy.Decision, may bool, err error) {
 	variants := a.variants(principalARN)
 	for _, name := range namedIn(use.target.Policy, policy.Allow, policy.Deny) { // a key that is not in the snapshot may name others
 		of, err := policy.ParsePrincipal(principalARN)
@@ -52,7 +65,7 @@ func (a *Access) allows(principalARN, call string, use keyUse, l *locks, action 
 		if i == 0 || better(d.Answer, best.Answer) {
 			best = d
 		}
-		if !denied(l.today(w, call)) {
+		if !denied(today(w)) {
 			users = append(users, d)
 		}
 	}
@@ -163,9 +176,13 @@ func (a *Access) Ends(principalARN, secretARN, call string, k Key, action string
 	if err != nil {
 		return time.Time{}, err
 	}
-	for _, date := range a.datesWith(k) {
+	dates := a.datesWith(k)
+	if len(dates) == 0 {
+		return time.Time{}, nil
+	}
+	use, l := a.keyUse(s, k, ""), a.locks(s)
+	for _, date := range dates {
 		after := date.Add(time.Second)
-		use, l := a.keyUse(s, k, ""), a.locks(s)
 		askedAt(&use.target, after)
 		askedAt(&l.target, after)
 		for i := range l.ways {
@@ -173,7 +190,7 @@ func (a *Access) Ends(principalARN, secretARN, call string, k Key, action string
 				askedAt(&l.ways[i].keys[j].target, after)
 			}
 		}
-		d, may, err := a.allows(principalARN, call, use, l, action)
+		d, may, err := a.allows(principalARN, use, action, func(w *asker) policy.Answer { return l.today(w, call) })
 		if err != nil {
 			return time.Time{}, err
 		}

@@ -37,38 +37,41 @@ type world struct {
 	stops   []stop // accounts that were not read
 	stopped bool   // they were looked for
 
-	foreign   []bool // of each secret, that somebody of another account could hold a lock as things are
+	letIn     []namedAccounts  // of each secret, the other accounts that its policy and those of its keys let in, or what they are asked about
+	touched   map[string][]int // of each account that was asked for, the secrets of others that its people may read or change
 	accounts  []string
+	in        map[string][]int // the secrets of each account
 	standings map[identity]*standing
 	spare     []int8 // zeros
 }
 
-func (a *Access) newWorld(at []int) *world {
-	w := &world{access: a, at: at, open: a.index(at), standings: map[identity]*standing{}}
+func (a *Access) newWorld(at []int) *world { return a.worldOf(at, a.index(at, false)) }
+
+// worldOf is a world of what is indexed. The locks of secrets that are to be restored first are changed.
+func (a *Access) worldOf(at []int, open *openings) *world {
+	w := &world{access: a, at: at, open: open, standings: map[identity]*standing{}, touched: map[string][]int{}, in: map[string][]int{}}
 	number := map[string]int{}
 	functions := map[string]int{}
-	var open, without, elsewhere, uses, managed, keys, stores, rotates []policy.Target
+	var elsewhere, managed, keys, stores, rotates []policy.Target
+	var changeable []bool // of the uses of keys
 	var states []guard.KeyState
 	for i, n := range at {
 		s := &a.snapshot.Secrets[n]
 		w.gone = append(w.gone, w.open.locks[i].closed != "")
 		w.open.locks[i].closed = ""
 		t := w.open.locks[i].target
-		w.accounts, w.foreign = append(w.accounts, t.Account), append(w.foreign, t.Policy != nil)
-		open = append(open, with(t, anybody))
-		without = append(without, with(t, nil))
+		w.accounts = append(w.accounts, t.Account)
+		w.in[t.Account] = append(w.in[t.Account], i)
 		elsewhere = append(elsewhere, a.replicated(s, t))
 		own := a.managedUse(s, Key{Facts: guard.Key{Manager: guard.ManagerAWS}}, "")
 		managed = append(managed, own.target)
 		var of []int
 		for j := range w.open.uses[i] {
 			u := &w.open.uses[i][j]
-			changed := u.target
 			k := a.keys[u.key]
+			changeable = append(changeable, k != nil && !u.target.AWSManagedKey)
 			if k != nil && !u.target.AWSManagedKey {
-				changed = with(changed, anybody)
-				changed.Grants = nil
-				grants, those := handedOn(*k, u)
+				grants, those := a.handedOn(*k, u)
 				if _, seen := number[u.key+those]; !seen {
 					number[u.key+those] = len(keys)
 					t := a.keyTarget(k)
@@ -77,7 +80,6 @@ func (a *Access) newWorld(at []int) *world {
 				}
 				of = append(of, number[u.key+those])
 			}
-			uses = append(uses, changed)
 		}
 		w.keysOf = append(w.keysOf, of)
 		if function := s.Facts.RotationLambdaARN; function != "" {
@@ -88,17 +90,19 @@ func (a *Access) newWorld(at []int) *world {
 			w.rotated[functions[function]] = append(w.rotated[functions[function]], i)
 		}
 	}
-	w.anyPolicy, w.noPolicy, w.elsewhere = policy.NewIndex(open), policy.NewIndex(without), policy.NewIndex(elsewhere)
-	w.anyKey, w.managed, w.keys, w.rotates = policy.NewIndex(uses), policy.NewIndex(managed), policy.NewIndex(keys), policy.NewIndex(rotates)
+	w.anyPolicy = open.secrets.With(func(_ int, t *policy.Target) { t.Policy = anybody })
+	w.noPolicy = open.secrets.With(func(_ int, t *policy.Target) { t.Policy = nil })
+	w.anyKey = open.keys.With(func(i int, t *policy.Target) {
+		if changeable[i] {
+			t.Policy, t.Grants = anybody, nil
+		}
+	})
+	w.elsewhere, w.managed, w.keys, w.rotates = policy.NewIndex(elsewhere), policy.NewIndex(managed), policy.NewIndex(keys), policy.NewIndex(rotates)
 	w.stores = policy.NewIndex(stores)
 	w.shut = w.newShut(states)
 	w.tagged, w.aliased, w.moving = w.newTagged(), w.newAliased(), w.newMoving()
+	w.findLetIn()
 	return w
-}
-
-func with(t policy.Target, d *policy.Document) policy.Target {
-	t.Policy = d
-	return t
 }
 
 // replicated is a secret as it would be in another Region: which one, whoever replicates it chooses.

@@ -3,14 +3,19 @@ package keyreview
 import (
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
 )
 
-// onlyDelegates is DL.KEY.7: a statement leaves it to the account's IAM policies who decrypts, without asking for
+// opening are the actions by which somebody gets at what a symmetric key protects: by itself, by a grant to himself, which may give what its maker
+// has not, and by re-encryption under a key of his own.
+// Source: KMS API Reference, CreateGrant and ReEncrypt, "Required permissions"; KMS Developer Guide, "Controlling access to grants".
+var opening = []string{decrypt, grant, reEncryptFrom}
+
+// onlyDelegates is DL.KEY.7: a statement leaves it to the account's IAM policies who decrypts, or comes to it, without asking for
 // Secrets Manager.
 func (r *review) onlyDelegates(k *inventory.Key) {
 	if !k.Facts.Symmetric() {
@@ -25,29 +30,39 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		return // DL.KEY.3 has said that it cannot be parsed
 	}
 	for i, s := range d.Statements {
-		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) || !covers(k, s, decrypt) {
+		if s.Effect != policy.Allow || !isRoot(s, k.Facts.Account) {
 			continue
 		}
+		handed := map[policy.Answer][]string{}
+		for _, action := range covered(k, s, opening) {
+			answer := r.delegates(k, d, s, action)
+			handed[answer] = append(handed[answer], action)
+		}
 		found := Finding{Statement: printed(s)}
-		switch r.delegates(k, d, s) {
-		case policy.Allowed:
-			found.Detail = fmt.Sprintf("%s hands kms:Decrypt to every IAM policy of account %s", name(s, i), k.Facts.Account)
-		case policy.Unknown:
+		what := handed[policy.Allowed]
+		switch {
+		case len(what) > 0:
+			found.Detail = fmt.Sprintf("%s hands %s to every IAM policy of account %s", name(s, i), worstOf(what), k.Facts.Account)
+		case len(handed[policy.Unknown]) > 0:
+			what = handed[policy.Unknown]
 			found.Outcome = guard.Unknown
-			found.Detail = fmt.Sprintf("%s may hand kms:Decrypt to every IAM policy of account %s: nothing but a condition on the request itself, or on who they are, keeps them out", name(s, i), k.Facts.Account)
+			found.Detail = fmt.Sprintf("%s may hand %s to every IAM policy of account %s: nothing but a condition on the request itself, or on who they are, keeps them out", name(s, i), worstOf(what), k.Facts.Account)
 		default:
 			continue
 		}
-		who, whom := r.users(k)
+		named, whom := r.users(k)
 		decide := "who is to use it"
-		if len(who) > 0 {
+		if len(named) > 0 && what[0] == decrypt {
 			found.Fix = "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too"
-			found.After, found.Diff = r.handBack(k, d, i, s, who)
+			found.After, found.Diff = r.handBack(k, d, i, s, named)
 			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
 		}
 		if decide != "" { // whom IAM lets use it still does, and nobody else
 			found.Fix = "let the account's IAM policies give use through Secrets Manager only; name in the key policy who uses it, once that is known: " + whom
-			found.After, found.Diff = r.handBack(k, d, i, s, []policy.Statement{{Principal: s.Principal}})
+			if what[0] != decrypt {
+				found.Fix = "drop " + strings.Join(what, " and ") + ", which Secrets Manager has no need of"
+			}
+			found.After, found.Diff = r.handBack(k, d, i, s, nil)
 			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
 		}
 		if decide != "" {
@@ -58,23 +73,41 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 	}
 }
 
-// delegates says whether a statement lets whoever of the account has the right by IAM decrypt without Secrets Manager: by itself, or with the
-// tags that conditions ask for, which is not certain.
-func (r *review) delegates(k *inventory.Key, d *policy.Document, s policy.Statement) policy.Answer {
-	somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: decrypt, context: directly()}
+// worstOf is what is said of some of opening: to decrypt says it all.
+func worstOf(actions []string) string {
+	if actions[0] == decrypt {
+		return decrypt
+	}
+	return strings.Join(actions, " and ") + ", which comes to kms:Decrypt,"
+}
+
+// delegates says whether a statement lets whoever of the account has the right by IAM do one of opening for himself, without Secrets Manager: by
+// itself, or with the tags that conditions ask for, which is not certain.
+// Source: KMS Developer Guide, "AWS KMS condition keys", kms:GrantOperations, kms:GranteePrincipal and kms:ReEncryptOnSameKey.
+func (r *review) delegates(k *inventory.Key, d *policy.Document, s policy.Statement, action string) policy.Answer {
+	somebody := caller{principal: roleOf(k, k.Facts.Account), iam: true, action: action, context: directly()}
+	switch action {
+	case grant:
+		somebody.context["kms:GrantOperations"], somebody.context["kms:GranteePrincipal"] = []string{"Decrypt"}, []string{somebody.principal.ARN}
+	case reEncryptFrom:
+		somebody.context["kms:ReEncryptOnSameKey"] = []string{"false"}
+	}
 	answer := r.only(k, d, s).answer(somebody)
 	if answer == policy.Allowed || answer == policy.Unknown {
 		return answer
 	}
 	q := r.inquire(k, d, s, nil)
-	if somebody.principal.Tags = q.tags(); len(somebody.principal.Tags) > 0 && q.only.worst([]string{decrypt}, somebody) != policy.ImplicitlyDenied {
+	if somebody.principal.Tags = q.tags(); len(somebody.principal.Tags) > 0 && q.only.worst([]string{action}, somebody) != policy.ImplicitlyDenied {
 		return policy.Unknown
 	}
 	return policy.ImplicitlyDenied
 }
 
-// handBack keeps managing with the account, and gives use to those who need it: nothing that the statement did not give.
-func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, who []policy.Statement) (after, difference string) {
+// handBack keeps managing with the account, and leaves it use through Secrets Manager, to those who are named: nothing that the statement did
+// not give. The account is the principal still, so that the IAM policies of those who are named have to allow what they do: a key policy that
+// names a principal gives it each action by itself, for ever and whatever its IAM policies ask for.
+// Source: KMS Developer Guide, "Default key policy", "Allows access to the AWS account and enables IAM policies"; IAM User Guide, "aws:PrincipalArn".
+func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, named []string) (after, difference string) {
 	if len(r.std.Administration) == 0 {
 		return "", ""
 	}
@@ -84,25 +117,23 @@ func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s pol
 	if len(manage.Actions) > 0 {
 		by = append(by, manage)
 	}
-	for i, use := range who {
-		use.SID, use.Effect, use.Resources, use.NotResources = "UseThroughSecretsManager", policy.Allow, s.Resources, s.NotResources
-		if i > 0 {
-			use.SID += strconv.Itoa(i + 1)
-		}
-		use.Actions = covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey"))
-		use.Conditions = slices.Concat(s.Conditions, use.Conditions)
-		by = append(by, bound([]policy.Statement{use}, k)...)
+	if len(covered(k, s, useActions)) == 0 {
+		return change(d, index, by...)
 	}
-	return change(d, index, by...)
+	use := bare(s)
+	use.SID, use.Actions, use.NotActions = "UseThroughSecretsManager", covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey")), nil
+	if len(named) > 0 {
+		use.Conditions = slices.Concat(s.Conditions, []policy.Condition{{Operator: "ArnLike", Key: "aws:PrincipalArn", Values: named}})
+	}
+	return change(d, index, append(by, bound([]policy.Statement{use}, k)...)...)
 }
 
 // mostNamed is how many readers a key policy names before it is better to ask for the account and Secrets Manager.
 const mostNamed = 20
 
-// users are the principals that open secrets under the key today, by name where all are known and few, so that the
-// fix takes nothing from them: a statement for those that a key policy names, and one for the roles of permission sets,
-// whose names change. None where they are not.
-func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
+// users are the principals that open secrets under the key today, as a key policy should name them, where all are known and few, so that
+// the fix takes nothing from them. None where they are not.
+func (r *review) users(k *inventory.Key) (named []string, whom string) {
 	const all = "whoever may read its secrets"
 	secrets := r.under[k.Facts.ARN]
 	if why := r.hidden(k); why != "" {
@@ -129,32 +160,22 @@ func (r *review) users(k *inventory.Key) ([]policy.Statement, string) {
 	if len(names) == 0 || len(names) > mostNamed {
 		return nil, all
 	}
-	slices.Sort(names)
-	who := "the one principal that reads its secrets"
+	whom = "the one principal that reads its secrets"
 	if len(names) > 1 {
-		who = fmt.Sprintf("the %d principals that read its secrets", len(names))
+		whom = fmt.Sprintf("the %d principals that read its secrets", len(names))
 	}
-	return naming(names), who
+	return naming(names), whom
 }
 
-// naming are statements for principals as a key policy should name them.
-func naming(names []string) []policy.Statement {
-	var plain, patterns []string
-	for _, name := range names {
-		p, err := policy.ParsePrincipal(name)
-		if err != nil || p.PermissionSet() == "" {
-			plain = append(plain, name)
-		} else if pattern := p.PermissionSetRoles(); !slices.Contains(patterns, pattern) {
-			patterns = append(patterns, pattern)
+// naming are the names of principals, and patterns of those of the roles of permission sets, whose names change.
+func naming(principals []string) []string {
+	var out []string
+	for _, name := range principals {
+		if p, err := policy.ParsePrincipal(name); err == nil && p.PermissionSet() != "" {
+			name = p.PermissionSetRoles()
 		}
+		out = append(out, name)
 	}
-	var out []policy.Statement
-	if len(plain) > 0 {
-		out = append(out, policy.Statement{Principal: &policy.PrincipalSet{AWS: plain}})
-	}
-	if len(patterns) > 0 {
-		out = append(out, policy.Statement{Principal: &policy.PrincipalSet{AWS: []string{"*"}},
-			Conditions: []policy.Condition{{Operator: "ArnLike", Key: "aws:PrincipalArn", Values: patterns}}})
-	}
-	return out
+	slices.Sort(out)
+	return slices.Compact(out)
 }

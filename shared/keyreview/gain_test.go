@@ -83,6 +83,64 @@ func TestNoProposedPolicyOpensASecretToSomebodyWhoHadNoRightToTheKey(t *testing.
 	}
 }
 
+// A key policy that names a principal allows it each action whatever its IAM policies say: a proposal leaves them in charge, for every action and
+// every request.
+func TestNoProposedPolicyAllowsWhatTheIAMPoliciesOfAReaderDoNot(t *testing.T) {
+	const read = `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue"],"Resource":"*"}`
+	decrypts := func(condition string) string {
+		return document(read, `{"Effect":"Allow","Action":"kms:Decrypt","Resource":"*","Condition":{`+condition+`}}`)
+	}
+	for name, test := range map[string]struct{ reader, iam string }{
+		"who decrypts alone":           {"role/app", decrypts("")},
+		"who decrypts until a day":     {"role/app", decrypts(`"DateLessThan":{"aws:CurrentTime":"2026-12-01T00:00:00Z"}`)},
+		"who decrypts one secret":      {"role/app", decrypts(`"StringEquals":{"kms:EncryptionContext:SecretARN":"` + secret("db", "app").Facts.ARN + `"}`)},
+		"a user":                       {"user/bob", decrypts("")},
+		"a permission set's role":      {"role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_Op_0123456789abcdef", decrypts("")},
+		"who has a network of its own": {"role/app", decrypts(`"IpAddress":{"aws:SourceIp":"10.0.0.0/8"}`)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = document(handsOver)
+			s := snapshot(k, secret("db", "app"))
+			reader := inventory.Principal{ARN: "arn:aws:iam::111122223333:" + test.reader, Kind: inventory.Role, Account: own, Inline: map[string]string{"p": test.iam}}
+			if strings.HasPrefix(test.reader, "user/") {
+				reader.Kind = inventory.User
+			}
+			s.Principals = []inventory.Principal{reader, role("admin", `{"Effect":"Allow","Action":"kms:PutKeyPolicy","Resource":"*"}`)}
+			found := keyreview.Review(inventory.Prepare(s), standard(), now)
+			if len(found) != 1 || found[0].After == "" {
+				t.Fatalf("no policy is proposed: %+v", found)
+			}
+			who, err := policy.ParsePrincipal(reader.ARN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer := func(action, by, secret, address, at string) policy.Answer {
+				request := policy.Request{Principal: who, Action: action, Resource: arn, ResourceAccount: own, Context: map[string][]string{"kms:ViaService": {"secretsmanager.eu-central-1.amazonaws.com"},
+					"kms:EncryptionContext:SecretARN": {secret}, "aws:SourceIp": {address}, "aws:CurrentTime": {at}}}
+				return policy.Evaluate(request, policy.Policies{Identity: []*policy.Document{policy.MustParse("p", test.iam)}, Resource: policy.MustParse("k", by), ResourceKind: policy.ResourceKey}).Answer
+			}
+			kept := false
+			for _, action := range []string{"kms:Decrypt", "kms:GenerateDataKey", "kms:Encrypt", "kms:DescribeKey", "kms:ReEncryptFrom", "kms:CreateGrant", "kms:PutKeyPolicy", "kms:ReplicateKey"} {
+				for _, of := range []string{secret("db", "app").Facts.ARN, secret("other", "app").Facts.ARN} {
+					for _, address := range []string{"10.1.1.1", "203.0.113.1"} {
+						for _, at := range []string{"2026-11-01T00:00:00Z", "2027-01-01T00:00:00Z"} {
+							was, is := answer(action, k.Policy, of, address, at), answer(action, found[0].After, of, address, at)
+							kept = kept || is == policy.Allowed
+							if is == policy.Allowed && was != policy.Allowed {
+								t.Errorf("%s of %s from %s at %s is %s before and %s after:\n%s", action, of, address, at, was, is, found[0].After)
+							}
+						}
+					}
+				}
+			}
+			if !kept {
+				t.Errorf("the reader may do nothing any more: %s", found[0].After)
+			}
+		})
+	}
+}
+
 func TestAKeyWithoutSecretsIsNotOpenedByItsFix(t *testing.T) {
 	k := fine()
 	k.Policy = document(handsOver)
@@ -242,6 +300,32 @@ func TestAStatementThatAsksForAnAccountByItsARNMatchesNobody(t *testing.T) {
 	} {
 		if found := opening(t, statement(`"*"`, condition)); (len(found) > 0) != finding {
 			t.Errorf("%s: %+v", condition, found)
+		}
+	}
+}
+
+// A key opens many secrets, and whoever would lose the last of them loses it.
+func TestAProposalIsProvedOnEverySecretUnderTheKey(t *testing.T) {
+	const vendor = "888877776666"
+	k := fine()
+	k.Policy = document(`{"Sid":"Foreign","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::`+vendor+`:root"},"Action":"kms:Decrypt","Resource":"*"}`, manageOnly)
+	for _, reads := range []int{-1, 0, 29} {
+		var secrets []inventory.Secret
+		for i := range 30 {
+			s := secret(fmt.Sprintf("shop/%02d", i), "app")
+			if i == reads {
+				s.Policy = document(`{"Effect":"Allow","Principal":{"AWS":"` + vendor + `"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)
+			}
+			secrets = append(secrets, s)
+		}
+		s := snapshot(k, secrets...)
+		s.Accounts = append(s.Accounts, inventory.Account{ID: vendor})
+		s.Principals = append(s.Principals, inventory.Principal{ARN: "arn:aws:iam::" + vendor + ":role/sync", Kind: inventory.Role, Account: vendor,
+			Inline: map[string]string{"read": document(`{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}`)}})
+		found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOpen })
+		lost := fmt.Sprintf("role/sync would lose shop/%02d", reads)
+		if len(found) != 1 || (reads < 0) != (found[0].After != "") || reads >= 0 && !strings.Contains(found[0].Fix, lost) {
+			t.Errorf("secret %d is read from outside: %+v", reads, found)
 		}
 	}
 }

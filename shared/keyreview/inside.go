@@ -109,18 +109,27 @@ func (q *inquiry) tags() map[string]string {
 // mostMembers bounds how many examples are made of each kind: a policy that asks for more says no more by the others.
 const mostMembers = 20
 
-// insideDirectly finds that principals of the organization, or everybody of the account, may use the key without Secrets Manager.
+// insideDirectly finds that principals of the organization, or everybody of the account, may use the key without Secrets Manager: directly, or
+// through whatever service fits a pattern. A service that a statement names has been chosen by whoever wrote it, and opens no secret: what it
+// decrypts is what it keeps itself.
+// Source: KMS Developer Guide, "kms:ViaService".
 func (q *inquiry) insideDirectly() {
 	if !q.key.Facts.Symmetric() {
 		return
 	}
-	switch found := q.population(q.uses, directly()); {
+	found, way := q.population(q.uses, directly()), "directly, not only through Secrets Manager"
+	for _, like := range draw(q.conditions, arn.Example, viaService) {
+		if service, _, _ := strings.Cut(like.value, "."); found.whom == "" && wild(service) && !strings.HasPrefix(service, secretsManager) {
+			found, way = q.population(q.uses, through(like.example)), "through every service like "+like.value+", not only Secrets Manager"
+		}
+	}
+	switch {
 	case found.whom == "":
 		return
 	case found.certain:
-		q.fault.add(found.everybody()+" may use the key directly, not only through Secrets Manager", "ask for kms:ViaService")
+		q.fault.add(found.everybody()+" may use the key "+way, "ask for kms:ViaService")
 	default:
-		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key directly, not only through Secrets Manager", "ask for kms:ViaService")
+		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key "+way, "ask for kms:ViaService")
 	}
 	q.fault.by = throughSecretsManager(q.fault.by, q.key)
 }
@@ -206,7 +215,7 @@ var deciding = []struct {
 	says    string
 }{
 	{[]string{putPolicy}, " may change the key policy"},
-	{[]string{"kms:ReplicateKey"}, " may replicate the key under another key policy"},
+	{[]string{replicate}, " may replicate the key under another key policy"},
 	{[]string{"kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial"}, " may switch the key off or have it deleted"},
 	{[]string{revoke}, revokes},
 }

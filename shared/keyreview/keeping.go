@@ -3,9 +3,11 @@ package keyreview
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
@@ -77,7 +79,7 @@ func (r *review) rotation(k *inventory.Key) {
 		}
 		r.add(guard.KeyRotation, k, Finding{
 			Detail: detail,
-			Fix:    fmt.Sprintf("import new material (import-key-material --import-type NEW_KEY_MATERIAL), then aws kms rotate-key-on-demand --key-id %s", k.Facts.ARN),
+			Fix:    "import new material (import-key-material --import-type NEW_KEY_MATERIAL), then: " + awscli.OnKey("rotate-key-on-demand", k.Facts.ARN),
 		})
 		return
 	}
@@ -87,7 +89,7 @@ func (r *review) rotation(k *inventory.Key) {
 	}
 	r.add(guard.KeyRotation, k, Finding{
 		Detail: fmt.Sprintf("%s, %d are required, and it was not rotated in the last %d", detail, r.std.RotationDays, r.std.RotationDays),
-		Fix:    fmt.Sprintf("aws kms enable-key-rotation --key-id %s --rotation-period-in-days %d", k.Facts.ARN, r.std.RotationDays),
+		Fix:    awscli.OnKey("enable-key-rotation", k.Facts.ARN, "--rotation-period-in-days", strconv.Itoa(r.std.RotationDays)),
 	})
 }
 
@@ -128,7 +130,7 @@ func (r *review) unused(k *inventory.Key) {
 		under = "all that is under it opens with another key, too"
 	}
 	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly),
-		Fix: "aws kms disable-key --key-id " + k.Facts.ARN + " (and after some weeks schedule-key-deletion)"})
+		Fix: "schedule its deletion when it was off for some weeks and nothing failed; first: " + awscli.OnKey("disable-key", k.Facts.ARN)})
 }
 
 // hidden says why a secret may be under a key that none is known to be under; "" where none can be.
@@ -190,9 +192,9 @@ func (r *review) needed(k *inventory.Key) {
 	fix := k.Facts.Mend()
 	switch {
 	case k.Facts.State == guard.KeyDisabled:
-		fix = "aws kms enable-key --key-id " + k.Facts.ARN
+		fix = awscli.OnKey("enable-key", k.Facts.ARN)
 	case ending(k):
-		fix = "aws kms cancel-key-deletion --key-id " + k.Facts.ARN + ", then enable-key"
+		fix = awscli.OnKey("cancel-key-deletion", k.Facts.ARN) + " && " + awscli.OnKey("enable-key", k.Facts.ARN)
 	}
 	r.add(guard.KeyNeeded, k, Finding{Detail: fmt.Sprintf("it is %s, and %s", k.Facts.State, needs), Fix: fix})
 }

@@ -3,12 +3,52 @@ package keyreview_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
 	"github.com/doublelock/doublelock/shared/trail"
 )
+
+// Whoever has the name of a role that was deleted is another: nothing is left to it that the former role was seen to do.
+func TestAUseOfAFormerRoleIsNotThatOfTheRoleOfItsNameNow(t *testing.T) {
+	created := time.Date(2026, 9, 1, 8, 0, 0, 500, time.UTC)
+	for sentence, tt := range map[string]struct {
+		id, at string
+		former bool
+	}{
+		"another unique id":            {"AROAFORMER:s", "2026-09-28T07:00:00Z", true},
+		"its own unique id":            {"AROANOW:s", "2026-09-28T07:00:00Z", false},
+		"no id, before it was created": {"", "2026-08-31T07:00:00Z", true},
+		"no id, at once":               {"", "2026-09-01T08:00:00Z", false},
+		"no id, and no time":           {"", "", false},
+	} {
+		record := `{"eventVersion":"1.11","eventTime":"` + tt.at + `","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-central-1","sourceIPAddress":"x","eventType":"AwsApiCall","eventID":"e","recipientAccountId":"111122223333",` +
+			`"userIdentity":{"type":"AssumedRole","principalId":"` + tt.id + `","arn":"arn:aws:sts::111122223333:assumed-role/etl/s","accountId":"111122223333","sessionContext":{"sessionIssuer":{"arn":"arn:aws:iam::111122223333:role/etl"}}},"requestParameters":{"keyId":"` + arn + `"}}`
+		if tt.at == "" {
+			record = strings.Replace(record, `"eventTime":"",`, "", 1)
+		}
+		std := standard()
+		if err := trail.Read(strings.NewReader(record), "in", func(r trail.Record) error {
+			std.Seen = append(std.Seen, keyreview.UsesOf(r)...)
+			return r.Err
+		}); err != nil || len(std.Seen) != 1 {
+			t.Fatalf("%s: %+v, %v", sentence, std.Seen, err)
+		}
+		k := fine()
+		k.Policy = document(`{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`)
+		s := snapshot(k, secret("db", "app"))
+		etl := role("etl", `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`)
+		etl.UniqueID, etl.CreatedAt = "AROANOW", created
+		s.Principals = append(s.Principals, etl)
+		for _, f := range keyreview.Review(inventory.Prepare(s), std, now) {
+			if f.Control.ID == guard.KeyOnlyDelegate && strings.Contains(f.Fix, "role/etl was seen using it") == tt.former {
+				t.Errorf("%s: %s", sentence, f.Fix)
+			}
+		}
+	}
+}
 
 // However a record names the key, or does not, whoever may have used it keeps it, or a person decides.
 // Source: KMS API Reference, Decrypt (KeyId is not required) and GenerateDataKey (KeyId: id, ARN, alias name, alias ARN).
@@ -34,7 +74,8 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 		"no key, re-encrypting":             {root, call("ReEncrypt", `,"requestParameters":{"destinationKeyId":"alias/other"}`), "role/etl may have used it (kms:ReEncryptFrom"},
 		"no key, by somebody not let in":    {roles, call("Decrypt", `,"requestParameters":{}`), ""},
 		"an alias that another key has":     {root, call("Decrypt", `,"requestParameters":{"keyId":"alias/other"}`), ""},
-		"an alias that led to it":           {root, call("UpdateAlias", `,"requestParameters":{"aliasName":"alias/other","targetKeyId":"k1"}`) + "\n" + call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/other"}`), "may have used it (kms:GenerateDataKeyPair"},
+		"an alias that another key got":     {root, call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/moved"}`), "may have used it (kms:GenerateDataKeyPair"},
+		"one that nobody says when":         {root, call("GenerateDataKeyPair", `,"requestParameters":{"keyId":"alias/undated"}`), "may have used it (kms:GenerateDataKeyPair"},
 		"an alias that nobody has any more": {root, call("Decrypt", `,"requestParameters":{"keyId":"alias/gone"}`), "role/etl may have used it"},
 		"an alias of another Region":        {root, call("Decrypt", `,"requestParameters":{"keyId":"arn:aws:kms:eu-west-1:111122223333:alias/app"}`), ""},
 		"another Region":                    {root, strings.Replace(call("Decrypt", `,"requestParameters":{}`), "eu-central-1", "eu-west-1", 1), ""},
@@ -49,7 +90,7 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 	} {
 		std := standard()
 		if err := trail.Read(strings.NewReader(tt.trail), "in", func(r trail.Record) error {
-			std.Seen = append(std.Seen, keyreview.UsesOf(r.Change)...)
+			std.Seen = append(std.Seen, keyreview.UsesOf(r)...)
 			return r.Err
 		}); err != nil {
 			t.Errorf("%s: %v", sentence, err)
@@ -59,7 +100,8 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 		if tt.policy == roles {
 			k.Policy = document(roles, manageOnly)
 		}
-		other.Facts.ARN, other.Facts.ID, other.Facts.Aliases = arn+"2", "k12", []string{"alias/other"}
+		other.Facts.ARN, other.Facts.ID, other.Facts.Aliases = arn+"2", "k12", []string{"alias/other", "alias/moved", "alias/undated"}
+		other.AliasesSet = map[string]time.Time{"alias/other": time.Date(2026, 9, 28, 7, 0, 0, 9, time.UTC), "alias/moved": time.Date(2026, 9, 28, 7, 0, 1, 0, time.UTC)}
 		s := snapshot(k, secret("db", "app"))
 		s.Keys = append(s.Keys, other)
 		found := keyreview.Review(inventory.Prepare(s), std, now)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -15,9 +16,10 @@ import (
 // statement for everybody that asks for kms:CallerAccount and kms:ViaService lets nobody else in.
 func (r *review) open(k *inventory.Key) {
 	if d := r.document(guard.KeyOpen, k); d != nil {
+		managing := r.managing(k, d)
 		for i, s := range d.Statements {
 			if s.Effect == policy.Allow {
-				r.statement(k, d, i, s)
+				r.statement(k, d, i, s, managing)
 			}
 		}
 		r.unmanageable(k, d)
@@ -27,7 +29,7 @@ func (r *review) open(k *inventory.Key) {
 		r.unknown(guard.KeyOpen, k, "whether AWS RAM shares it could not be read: "+k.SharedUnread)
 	case k.Shared != "":
 		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "AWS RAM shares it by a policy of its own, beside the key policy: whom that lets in is not judged",
-			Statement: k.Shared, Fix: "aws ram list-principals --resource-owner SELF --resource-arn " + k.Facts.ARN + " (says with whom; if that is not meant, take the key out of the resource share)"})
+			Statement: k.Shared, Fix: "look in AWS RAM with whom the resource share is, and take the key out of it where that is not meant"})
 	}
 	r.grants(k)
 }
@@ -54,7 +56,7 @@ func (f *fault) doubt(detail, fix string) {
 	}
 }
 
-func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s policy.Statement) {
+func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s policy.Statement, managing []duty) {
 	if isRoot(s, k.Facts.Account) {
 		return // handing over to IAM is DL.KEY.7
 	}
@@ -62,18 +64,13 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 		return
 	}
 	f := &fault{by: []policy.Statement{bare(s)}}
-	uses := slices.ContainsFunc(useActions, func(action string) bool { return covers(k, s, action) })
 	q := r.inquire(k, d, s, f)
 	bound := q.outsiders()
 	if len(q.uses) > 0 && !bound {
 		q.insideDirectly()
 	}
 	q.granting(bound)
-	manages := covers(k, s, putPolicy)
-	if uses && manages {
-		f.add("it lets the same principals manage and use the key", "split it in two")
-		f.by = r.split(k, f.by)
-	} else if q.grants && !onlyForServices(s) {
+	if together := q.duties(index, managing); !together && q.grants && !onlyForServices(s) {
 		f.add("it lets its principals hand the key on by grants", "drop kms:CreateGrant: Secrets Manager needs no grants")
 		f.by = withoutGrants(f.by)
 	}
@@ -183,21 +180,6 @@ func asking(statements []policy.Statement, key string, values ...string) []polic
 	return out
 }
 
-// split makes two statements of one that manages and uses, neither of which gives more than it did.
-func (r *review) split(k *inventory.Key, statements []policy.Statement) []policy.Statement {
-	if len(r.std.Administration) == 0 {
-		return statements
-	}
-	var out []policy.Statement
-	for _, s := range statements {
-		manage, use := s, s
-		manage.SID, manage.Actions, manage.NotActions = s.SID+"Manage", covered(k, s, r.std.Administration), nil
-		use.SID, use.Actions, use.NotActions = s.SID+"Use", covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey")), nil
-		out = append(out, manage, use)
-	}
-	return out
-}
-
 // onlyForServices reports whether grants may only be made for AWS services that use the key for the caller.
 func onlyForServices(s policy.Statement) bool {
 	return slices.ContainsFunc(s.Conditions, func(c policy.Condition) bool {
@@ -218,7 +200,9 @@ func withoutGrants(statements []policy.Statement) []policy.Statement {
 	return slices.DeleteFunc(out, func(s policy.Statement) bool { return len(s.Actions) == 0 })
 }
 
-// grants finds grants to principals of accounts that are not approved.
+// grants finds grants to principals of accounts that are not approved, and those by which somebody who may use the key hands that on. A grant of
+// kms:CreateGrant alone hands on nothing: what comes of it gives no more. AWS services and their roles make grants of grants for their resources.
+// Source: KMS Developer Guide, "Granting CreateGrant permission".
 func (r *review) grants(k *inventory.Key) {
 	if k.GrantsUnread != "" {
 		r.unknown(guard.KeyOpen, k, "its grants could not be read: "+k.GrantsUnread)
@@ -226,14 +210,23 @@ func (r *review) grants(k *inventory.Key) {
 	}
 	for _, g := range k.Grants {
 		p, err := policy.ParsePrincipal(g.Grantee)
-		if err != nil || p.Account == "" || p.Account == k.Facts.Account || slices.Contains(r.std.Approved, p.Account) {
+		if err != nil || p.Account == "" {
+			continue
+		}
+		if slices.Contains(r.insiders(k), p.Account) {
+			uses := slices.ContainsFunc(g.Operations, func(operation string) bool { return slices.Contains(openActions, "kms:"+operation) })
+			of := inventory.Grant{Grantee: g.Grantee, Operations: []string{"CreateGrant"}}
+			if uses && slices.Contains(g.Operations, "CreateGrant") && !p.ServiceLinked() && !strings.HasPrefix(p.Name, "aws:") && !r.denied(k, p, of) {
+				r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s use it and hand that on by grants (%s)", g.ID, g.Grantee, strings.Join(g.Operations, ", ")),
+					Fix: fmt.Sprintf("a grant without CreateGrant in its place, then aws kms revoke-grant --key-id %s --grant-id %s; a person has to decide: whether the grantee needs to hand it on", k.Facts.ARN, g.ID)})
+			}
 			continue
 		}
 		if r.denied(k, p, g) {
 			continue
 		}
 		r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s of account %s use it (%s), not approved", g.ID, g.Grantee, p.Account, strings.Join(g.Operations, ", ")),
-			Fix: fmt.Sprintf("aws kms revoke-grant --key-id %s --grant-id %s", k.Facts.ARN, g.ID)})
+			Fix: awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID)})
 	}
 }
 

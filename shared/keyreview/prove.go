@@ -64,7 +64,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	}
 	for _, u := range r.std.Seen {
 		concerned, certain := r.concerns(k, u)
-		if !concerned || byGrant(k, u) {
+		if !concerned || byGrant(k, u) || r.former(u) {
 			continue
 		}
 		how, used := u.Action, "was seen using it"
@@ -145,6 +145,7 @@ func seenAs(k *inventory.Key, u Use) []caller {
 		return []caller{{principal: policy.Principal{Kind: policy.KindSomebody, Account: u.Principal}, iam: true, action: u.Action, context: context}}
 	}
 	p, err := policy.ParsePrincipal(u.Principal)
+	p.UniqueID = u.ID
 	switch {
 	case err != nil || u.Principal == "*":
 		return nil
@@ -256,29 +257,22 @@ func (r *review) moved(k, changed *inventory.Key) string {
 		secrets = []*inventory.Secret{&example}
 		today, access = r.with(k, example), r.with(changed, example)
 	}
-	for _, s := range secrets[:min(len(secrets), mostNamed)] {
-		before, _, err := today.Readers(s.Facts.ARN)
-		after, _, err2 := access.Readers(s.Facts.ARN)
-		if err != nil || err2 != nil {
-			return "who reads " + s.Facts.Name + " cannot be said"
-		}
-		was, is := map[string]inventory.Reader{}, map[string]inventory.Reader{}
-		for _, reader := range before {
-			was[reader.Principal] = reader
-		}
-		for _, reader := range after {
-			is[reader.Principal] = reader
-			if had := was[reader.Principal].KeyLock.Answer; worse(had, reader.KeyLock.Answer) != worse(had, had) {
-				return fmt.Sprintf("%s would get the key of %s, and does not certainly have it today", reader.Principal, s.Facts.Name)
-			}
-		}
-		for _, reader := range before {
-			if reader.Answer == policy.Allowed && is[reader.Principal].Answer != policy.Allowed {
-				return fmt.Sprintf("%s would lose %s", reader.Principal, s.Facts.Name)
-			}
-		}
+	var names []string
+	for _, s := range secrets {
+		names = append(names, s.Facts.ARN)
 	}
-	return ""
+	found, err := today.Difference(access, names)
+	switch {
+	case err != nil:
+		return "who reads its secrets cannot be said: " + err.Error()
+	case found == nil:
+		return ""
+	}
+	of := secrets[slices.Index(names, found.Secret)].Facts.Name
+	if found.Gains {
+		return fmt.Sprintf("%s would get the key of %s, and does not certainly have it today", found.Principal, of)
+	}
+	return fmt.Sprintf("%s would lose %s", found.Principal, of)
 }
 
 // with is the snapshot with a key as it is given, and with more secrets.

@@ -14,20 +14,25 @@ import (
 
 const (
 	decrypt   = "kms:Decrypt"
+	generate  = "kms:GenerateDataKey"
+	encrypt   = "kms:Encrypt"
 	putPolicy = "kms:PutKeyPolicy"
 	grant     = "kms:CreateGrant"
 	revoke    = "kms:RevokeGrant"
+	replicate = "kms:ReplicateKey"
+
+	reEncryptFrom = "kms:ReEncryptFrom"
 )
 
 // useActions are the ways to use a key for secrets.
-var useActions = []string{decrypt, "kms:GenerateDataKey", "kms:Encrypt"}
+var useActions = []string{decrypt, generate, encrypt}
 
 // openActions are all ways to get at what a key protects, or to speak in its name.
-var openActions = append(slices.Clone(useActions), "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
+var openActions = append(slices.Clone(useActions), reEncryptFrom, "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
 	"kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
 
 // manageActions decide about a key: who may use it, and whether it can be used.
-var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", "kms:ReplicateKey"}
+var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", replicate}
 
 // grantActions are about grants that are there. Like use, and unlike what decides about a key, KMS takes them from other accounts as well. That
 // a policy allows kms:RetireGrant says nothing: who may retire a grant is in the grant.
@@ -87,7 +92,10 @@ func roleOf(k *inventory.Key, account string) policy.Principal {
 	return policy.Principal{Kind: policy.KindRole, Account: account, Name: anybody, ARN: name, Role: name}
 }
 
-const viaService = "kms:ViaService"
+const (
+	viaService     = "kms:ViaService"
+	secretsManager = "secretsmanager"
+)
 
 // directly and through are the context of a request that a caller makes, or a service for the caller, by what kms:ViaService may hold.
 // Source: KMS Developer Guide, "kms:GrantIsForAWSResource": a service makes the grant for the caller.
@@ -153,7 +161,7 @@ func (o only) answer(c caller) policy.Answer {
 		identity = anything
 	}
 	request := policy.Request{Principal: c.principal, Action: c.action, Resource: k.Facts.ARN, ResourceAccount: k.Facts.Account, Context: context, Open: true}
-	if forms := context[viaService]; len(forms) > 1 {
+	if forms := context[viaService]; len(forms) > 0 {
 		request.OneOf = map[string][]string{viaService: forms}
 		delete(context, viaService)
 	}
@@ -200,7 +208,7 @@ func describes(k guard.Key) map[string][]string {
 
 // viaServices are what kms:ViaService may hold when Secrets Manager calls with the key.
 func viaServices(k *inventory.Key) []string {
-	return arn.PartitionOf(k.Facts.Region).ViaService("secretsmanager", k.Facts.Region)
+	return arn.PartitionOf(k.Facts.Region).ViaService(secretsManager, k.Facts.Region)
 }
 
 // viaForms are what kms:ViaService may hold where one form of it is known; whatever else a policy asks for stands for itself.

@@ -1,9 +1,12 @@
 package keyreview
 
 import (
+	"bytes"
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -20,11 +23,13 @@ type Use struct {
 	Principal string
 	Action    string // one of seenActions: kms:Decrypt, …
 	Via       string // a form of what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
-	Alias     string // ARN of the alias that the call led to the key; "" for all other calls
 	// Secret is the secret that a call to Secrets Manager was about, which used its key for the caller; empty for calls to KMS. The key is that of
 	// the secret's copies, so that Key is "".
 	Secret guard.SecretRef
-	Maybe  bool // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
+	ID     string    // unique id of the principal, where the record says it
+	First  time.Time // when it was seen so first; zero where a record does not say
+	Last   time.Time // and last
+	Maybe  bool      // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
 // seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
@@ -35,23 +40,39 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 // UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
 // others are none.
-func UsesOf(c trail.Change) []Use {
+func UsesOf(record trail.Record) []Use {
+	c := record.Change
+	if c.ErrorCode != "" {
+		return nil
+	}
+	uses := usesOf(record)
+	if len(uses) == 0 {
+		return nil
+	}
+	id := ""
+	if kind, _ := arn.Of(uses[0].Principal).Split(); kind == "role" || kind == "user" {
+		id, _, _ = strings.Cut(record.Details().PrincipalID, ":")
+	}
+	for i := range uses {
+		uses[i].ID, uses[i].First, uses[i].Last = id, c.Time, c.Time
+	}
+	return uses
+}
+
+func usesOf(record trail.Record) []Use {
+	c := record.Change
 	u := Use{Principal: user(c), Action: "kms:" + c.EventName, Maybe: c.Lacks("errorCode")}
 	region := cmp.Or(c.Region, "*")
-	switch {
-	case c.ErrorCode != "":
-		return nil
+	switch throughSecrets := arn.PartitionOf(region).Regional(secretsManager, region); {
 	case c.EventSource == "secretsmanager.amazonaws.com":
-		u.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
+		u.Via = throughSecrets
 		return bySecret(c, u)
 	case c.EventSource != "kms.amazonaws.com":
-		return nil
+		u.Via = throughSecrets
+		return byAnotherService(record, u)
 	}
 	if service, through := arn.ServiceOf(c.Actor.InvokedBy); through && c.Actor.Type != "AWSService" {
 		u.Via = arn.PartitionOf(region).Regional(service, region)
-	}
-	if c.EventName == "CreateAlias" || c.EventName == "UpdateAlias" {
-		u.Alias = c.Alias
 	}
 	var uses []Use
 	add := func(key, action string) {
@@ -66,7 +87,7 @@ func UsesOf(c trail.Change) []Use {
 		either := u
 		either.Maybe = true
 		uses = append(uses, either)
-		either.Via = arn.PartitionOf(region).Regional("secretsmanager", region)
+		either.Via = arn.PartitionOf(region).Regional(secretsManager, region)
 		uses = append(uses, either)
 	}
 	switch {
@@ -86,25 +107,31 @@ func UsesOf(c trail.Change) []Use {
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
 // trail may be without the events of KMS. RotateSecret and UpdateSecret need not come to that.
-// Source: Secrets Manager User Guide, "Secret encryption and decryption", "Permissions for the KMS key"; CloudTrail User Guide, "Logging management
-// events": events of KMS can be excluded.
-var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing}
+// Source: Secrets Manager User Guide, "Secret encryption and decryption", "Permissions for the KMS key"; API Reference, ReplicateSecretToRegions;
+// CloudTrail User Guide, "Logging management events": events of KMS can be excluded.
+var secretCalls = map[string][]string{"GetSecretValue": {decrypt}, "BatchGetSecretValue": {decrypt}, "PutSecretValue": writing, "UpdateSecret": writing, "RotateSecret": writing,
+	"ReplicateSecretToRegions": {decrypt}}
 
-var writing = []string{"kms:GenerateDataKey", decrypt}
+var writing = []string{generate, decrypt}
 
-// bySecret are the uses of a secret's key that a call to Secrets Manager is of, as far as it names secrets.
+// anySecret is the name of a secret in a use of which the record says no more than the account and Region.
+const anySecret = "*"
+
+// bySecret are the uses of keys that a call to Secrets Manager is of: of those of the secrets that it names, and of those that it sets.
 func bySecret(c trail.Change, u Use) []Use {
 	if c.Actor.Type == "AWSService" {
 		return nil // Secrets Manager itself tells of a rotation
 	}
-	secrets := []guard.SecretRef{c.Secret}
-	if list, _ := c.Request["secretIdList"].([]any); c.EventName == "BatchGetSecretValue" {
-		for _, id := range list {
-			name, _ := id.(string)
-			secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
-		}
-	}
 	var uses []Use
+	secrets := []guard.SecretRef{c.Secret}
+	list, _ := c.Request["secretIdList"].([]any)
+	for _, id := range list {
+		name, _ := id.(string)
+		secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
+	}
+	if c.EventName == "BatchGetSecretValue" && len(list) == 0 || unsaid(c) { // by filters, of which a record does not say what they found
+		secrets = []guard.SecretRef{{Account: c.Account, Region: c.Region, ID: anySecret}}
+	}
 	for _, secret := range secrets {
 		for _, action := range secretCalls[c.EventName] {
 			if u.Secret, u.Action = secret, action; secret.ID != "" {
@@ -112,7 +139,106 @@ func bySecret(c trail.Change, u Use) []Use {
 			}
 		}
 	}
+	u.Secret = guard.SecretRef{}
+	switch c.EventName {
+	case "CreateSecret", "UpdateSecret", "ReplicateSecretToRegions":
+		takes := writing
+		if c.EventName == "UpdateSecret" { // what is there goes over to the key that is set
+			takes = append(slices.Clone(writing), encrypt)
+		}
+		uses = append(uses, setting(c, u, c.Request["kmsKeyId"], takes)...)
+		replicas, _ := c.Request["addReplicaRegions"].([]any)
+		for _, item := range replicas {
+			replica, _ := item.(map[string]any)
+			there := c
+			there.Region, _ = replica["region"].(string)
+			u.Via = arn.PartitionOf(there.Region).Regional(secretsManager, cmp.Or(there.Region, "*"))
+			uses = append(uses, setting(there, u, replica["kmsKeyId"], []string{generate, encrypt})...)
+		}
+	}
 	return uses
+}
+
+// unsaid reports whether a record leaves out what was asked for.
+func unsaid(c trail.Change) bool { return c.Request == nil && c.Lacks("requestParameters") }
+
+// setting are the uses of a customer's key that a call sets, by the way that u is, and with the rights that this takes.
+// Source: Secrets Manager API Reference, CreateSecret, UpdateSecret and ReplicateSecretToRegions, "Required permissions" and KmsKeyId.
+func setting(c trail.Change, u Use, key any, takes []string) []Use {
+	id, _ := key.(string)
+	switch {
+	case unsaid(c):
+		u.Maybe = true
+	case id == "" || managedAlias(keyARN(id, c)):
+		return nil
+	}
+	var uses []Use
+	for _, u.Action = range takes {
+		u.Key = keyARN(id, c)
+		uses = append(uses, u)
+	}
+	return uses
+}
+
+// passwordKeys are the parameters by which a service makes its secret for the password of a database under a key, with the rights of its caller,
+// through Secrets Manager; that it grants itself the key, it does by itself.
+// Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
+var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
+
+// byAnotherService are the uses of keys that a call to another service is of: for a password, or for what else it names a key, of which it is not
+// known by which right, nor through which service, nor whether it came to that.
+func byAnotherService(record trail.Record, u Use) []Use {
+	c := record.Change
+	service, _ := arn.ServiceOf(c.EventSource)
+	mayName := bytes.Contains(record.Raw, []byte("kms")) || bytes.Contains(record.Raw, []byte("Kms")) || bytes.Contains(record.Raw, []byte("KMS")) // few are worth reading whole
+	if c.Actor.Type == "AWSService" || service == "" || !mayName {
+		return nil
+	}
+	var uses []Use
+	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
+	for _, named := range keysNamed("", record.Details().Request) {
+		of := setting(c, u, named.key, writing)
+		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
+		if of == nil || c.ReadOnly && !forPassword {
+			continue
+		}
+		grants := of[0]
+		grants.Action, grants.Via, grants.Maybe = grant, itself, true
+		of = append(of, grants)
+		if !forPassword {
+			for i := range of[:2] {
+				of[i].Maybe = true
+				direct := of[i]
+				direct.Via = itself
+				of = append(of, direct)
+			}
+		}
+		uses = append(uses, of...)
+	}
+	return uses
+}
+
+// keyNamed is a key that a request names, and by which member.
+type keyNamed struct{ member, key string }
+
+// keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …
+func keysNamed(member string, request any) []keyNamed {
+	var out []keyNamed
+	switch of := request.(type) {
+	case string:
+		if of != "" && strings.Contains(strings.ToLower(member), "kms") {
+			return []keyNamed{{member, of}}
+		}
+	case []any:
+		for _, each := range of {
+			out = append(out, keysNamed(member, each)...)
+		}
+	case map[string]any:
+		for _, name := range slices.Sorted(maps.Keys(of)) {
+			out = append(out, keysNamed(name, of[name])...)
+		}
+	}
+	return out
 }
 
 // user is who used a key, as far as the record says.
@@ -189,8 +315,8 @@ func keyARN(id string, c trail.Change) string {
 // Source: KMS API Reference, CreateAlias: a name cannot begin with alias/aws/.
 func managedAlias(name string) bool { return strings.HasPrefix(arn.Of(name).Resource, "alias/aws/") }
 
-// concerns says whether a use is one of a key, and whether that is certain. An alias may have led to another key then: it counts for the
-// key that has it now, for those that it was seen to be led to, and where none has it for all that could have had it.
+// concerns says whether a use is one of a key, and whether that is certain. An alias counts for the key that has it now; where it may have been
+// given to that after the use, or no key has it, for all that could have had it.
 func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if u.Key == k.Facts.ARN {
 		return true, true
@@ -204,15 +330,28 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 	if !arn.Match(u.Key, alias(k, arn.Of(u.Key).Resource)) {
 		return false, false
 	}
-	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return has(&k, u.Key) }) ||
-		slices.ContainsFunc(r.std.Seen, func(led Use) bool { return led.Alias == u.Key && led.Key == k.Facts.ARN }), false
+	if !u.Last.IsZero() && u.Last.Before(k.CreatedAt.Truncate(time.Second)) {
+		return false, false
+	}
+	return has(k, u.Key) || k.Facts.Aliases == nil || !slices.ContainsFunc(r.snapshot.Keys, func(k inventory.Key) bool { return hadAlready(&k, u) }), false
 }
 
-// named reports whether a record names a secret: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.
+// hadAlready reports whether a key had the alias that a use names when that was made first.
+func hadAlready(k *inventory.Key, u Use) bool {
+	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool {
+		since := k.AliasesSet[name]
+		return arn.Match(u.Key, alias(k, name)) && !wild(u.Key) && !since.IsZero() && !u.First.IsZero() && !u.First.Before(since.Truncate(time.Second))
+	})
+}
+
+// named reports whether a record names a secret, or may be about any of the account and Region: by its ARN, without the characters at its end too, or by its name, in any Region: it may be a replica's record.
 // Source: Secrets Manager API Reference, PutSecretValue, SecretId: "we recommend that you specify a complete ARN rather than a partial one".
 func named(s guard.Secret, by guard.SecretRef) bool {
-	if by.Account != "" && by.Account != s.Account {
+	switch {
+	case by.Account != "" && by.Account != s.Account:
 		return false
+	case by.ID == anySecret:
+		return by.Region == "" || by.Region == s.Region
 	}
 	if arn.Is(by.ID) {
 		return arn.Of(by.ID).Resource == arn.Of(s.ARN).Resource || arn.Of(by.ID).Resource == "secret:"+s.Name
@@ -230,4 +369,14 @@ func alias(k *inventory.Key, resource string) string {
 // has reports whether a key has an alias that an ARN, or a pattern of one, names.
 func has(k *inventory.Key, named string) bool {
 	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool { return arn.Match(named, alias(k, name)) })
+}
+
+// former reports whether somebody who was seen is gone, and whoever has the name now is another.
+func (r *review) former(u Use) bool {
+	for i := range r.snapshot.Principals {
+		if p := &r.snapshot.Principals[i]; p.ARN == u.Principal {
+			return p.Former(u.ID, u.Last)
+		}
+	}
+	return false
 }

@@ -42,7 +42,7 @@ func TestWhoUsedAKey(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if diff := cmp.Diff(test.want, keyreview.UsesOf(c)); diff != "" {
+			if diff := cmp.Diff(test.want, keyreview.UsesOf(trail.Record{Change: c})); diff != "" {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
@@ -99,12 +99,9 @@ func TestUsesOfARecord(t *testing.T) {
 			[]keyreview.Use{use("arn:aws:kms:eu-west-1:*:key/*", "kms:ReEncryptFrom"), use("arn:aws:kms:eu-west-1:111122223333:alias/app", "kms:ReEncryptTo")}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
-				`"userIdentity":{"type":"IAMUser","arn":%q,"accountId":"111122223333","userName":"Alice"},"requestParameters":%s,"resources":%s%s}`, test.event, alice, test.request, test.resources, test.more)))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if diff := cmp.Diff(test.want, keyreview.UsesOf(c)); diff != "" {
+			got := usesOf(t, fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
+				`"userIdentity":{"type":"IAMUser","arn":%q,"accountId":"111122223333","userName":"Alice"},"requestParameters":%s,"resources":%s%s}`, test.event, alice, test.request, test.resources, test.more))
+			if diff := cmp.Diff(test.want, got); diff != "" {
 				t.Errorf("uses (-want +got):\n%s", diff)
 			}
 		})
@@ -139,13 +136,10 @@ func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
 		k.Policy = document(append(tt.statements, inChina(manageOnly))...)
 		std := standard()
 		if tt.seen {
-			c, err := trail.Decode([]byte(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"cn-north-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",` +
-				`"userIdentity":{"type":"AssumedRole","arn":"arn:aws-cn:sts::111122223333:assumed-role/job/x","accountId":"111122223333","invokedBy":"s3.amazonaws.com.cn","sessionContext":{"sessionIssuer":{"type":"Role","arn":"` + job + `"}}},` +
-				`"requestParameters":{},"resources":[{"type":"AWS::KMS::Key","ARN":"` + k.Facts.ARN + `"}]}`))
-			if err != nil {
-				t.Fatal(err)
-			}
-			if std.Seen = keyreview.UsesOf(c); len(std.Seen) != 1 || std.Seen[0].Via == "" {
+			std.Seen = usesOf(t, `{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"cn-north-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
+				`"userIdentity":{"type":"AssumedRole","arn":"arn:aws-cn:sts::111122223333:assumed-role/job/x","accountId":"111122223333","invokedBy":"s3.amazonaws.com.cn","sessionContext":{"sessionIssuer":{"type":"Role","arn":"`+job+`"}}},`+
+				`"requestParameters":{},"resources":[{"type":"AWS::KMS::Key","ARN":"`+k.Facts.ARN+`"}]}`)
+			if len(std.Seen) != 1 || std.Seen[0].Via == "" {
 				t.Fatalf("%+v", std.Seen)
 			}
 		}
@@ -161,32 +155,64 @@ func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
 
 // A trail may be without the events of KMS: who writes a secret uses its key, and no policy is proposed that takes it from them.
 func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
-	const writer = "arn:aws:iam::111122223333:role/batch"
+	const (
+		writer   = "arn:aws:iam::111122223333:role/batch"
+		readers  = "use for the readers"
+		account  = "use for the account, through Secrets Manager"
+		nothing  = "nothing: a person has to decide"
+		identity = `"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/batch/x","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":"` + writer + `"}}}`
+	)
 	db := secret("shop/db", "app")
-	record := func(event, request, more string) []keyreview.Use {
-		c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"secretsmanager.amazonaws.com","eventName":%q,"awsRegion":"eu-central-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
-			`"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/batch/x","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":%q}}},"requestParameters":%s%s}`, event, writer, request, more)))
-		if err != nil {
-			t.Fatal(err)
+	record := func(event, request, more string) string {
+		if request == "" { // a table without that column
+			return "eventtime,eventsource,awsregion,recipientaccountid,errorcode,useridentity_arn,eventname\n1790000000,secretsmanager.amazonaws.com,eu-central-1,111122223333,," + writer + "," + event
 		}
-		return keyreview.UsesOf(c)
+		out := `{"eventVersion":"1.11","eventType":"AwsApiCall","eventName":"` + event + `",` + identity + `,"requestParameters":` + request + more
+		for name, value := range map[string]string{"eventSource": "secretsmanager.amazonaws.com", "awsRegion": "eu-central-1", "recipientAccountId": own} {
+			if !strings.Contains(more, name) {
+				out += `,"` + name + `":"` + value + `"`
+			}
+		}
+		return out + "}"
 	}
 	for name, test := range map[string]struct {
 		event, request, more string
-		keeps                bool
+		proposed             string
 	}{
-		"a version by the name":           {"PutSecretValue", `{"secretId":"shop/db"}`, "", true},
-		"a version by the ARN":            {"PutSecretValue", `{"secretId":"` + db.Facts.ARN + `"}`, "", true},
-		"by the ARN without its end":      {"PutSecretValue", `{"secretId":"` + strings.TrimSuffix(db.Facts.ARN, "-AbCdEf") + `"}`, "", true},
-		"an update":                       {"UpdateSecret", `{"secretId":"shop/db"}`, "", true},
-		"a rotation":                      {"RotateSecret", `{"secretId":"shop/db"}`, "", true},
-		"a reader":                        {"GetSecretValue", `{"secretId":"shop/db"}`, "", true},
-		"a reader of several":             {"BatchGetSecretValue", `{"secretIdList":["other","shop/db"]}`, "", true},
-		"another secret":                  {"PutSecretValue", `{"secretId":"other"}`, "", false},
-		"one that failed":                 {"PutSecretValue", `{"secretId":"shop/db"}`, `,"errorCode":"AccessDeniedException"`, false},
-		"one who only asks what it is":    {"DescribeSecret", `{"secretId":"shop/db"}`, "", false},
-		"one who moves a label of it":     {"UpdateSecretVersionStage", `{"secretId":"shop/db"}`, "", false},
-		"somebody who tags it, no values": {"TagResource", `{"secretId":"shop/db"}`, "", false},
+		"a version by the name":           {"PutSecretValue", `{"secretId":"shop/db"}`, "", account},
+		"a version by the ARN":            {"PutSecretValue", `{"secretId":"` + db.Facts.ARN + `"}`, "", account},
+		"by the ARN without its end":      {"PutSecretValue", `{"secretId":"` + strings.TrimSuffix(db.Facts.ARN, "-AbCdEf") + `"}`, "", account},
+		"an update":                       {"UpdateSecret", `{"secretId":"shop/db"}`, "", account},
+		"a rotation":                      {"RotateSecret", `{"secretId":"shop/db"}`, "", account},
+		"a reader":                        {"GetSecretValue", `{"secretId":"shop/db"}`, "", account},
+		"a reader of several":             {"BatchGetSecretValue", `{"secretIdList":["other","shop/db"]}`, "", account},
+		"another secret":                  {"PutSecretValue", `{"secretId":"other"}`, "", readers},
+		"one that failed":                 {"PutSecretValue", `{"secretId":"shop/db"}`, `,"errorCode":"AccessDeniedException"`, readers},
+		"one who only asks what it is":    {"DescribeSecret", `{"secretId":"shop/db"}`, "", readers},
+		"one who moves a label of it":     {"UpdateSecretVersionStage", `{"secretId":"shop/db"}`, "", readers},
+		"somebody who tags it, no values": {"TagResource", `{"secretId":"shop/db"}`, "", readers},
+		"a new secret, by the key's ARN":  {"CreateSecret", `{"name":"new","kmsKeyId":"` + arn + `"}`, "", account},
+		"a new secret, by the key's id":   {"CreateSecret", `{"name":"new","kmsKeyId":"k1"}`, "", account},
+		"a new secret, by an alias":       {"CreateSecret", `{"name":"new","kmsKeyId":"alias/app"}`, "", account},
+		"a new secret under another key":  {"CreateSecret", `{"name":"new","kmsKeyId":"k2"}`, "", readers},
+		"a new one that names no key":     {"CreateSecret", `{"name":"new"}`, "", readers},
+		"a new one under AWS's own":       {"CreateSecret", `{"name":"new","kmsKeyId":"alias/aws/secretsmanager"}`, "", readers},
+		"a new one with a replica":        {"CreateSecret", `{"name":"new","addReplicaRegions":[{"region":"eu-central-1","kmsKeyId":"k1"}]}`, `,"awsRegion":"us-east-1"`, account},
+		"another secret gets the key":     {"UpdateSecret", `{"secretId":"other","kmsKeyId":"alias/app"}`, "", account},
+		"who replicates the secret":       {"ReplicateSecretToRegions", `{"secretId":"shop/db","addReplicaRegions":[{"region":"us-east-1"}]}`, "", account},
+		"who replicates another to it":    {"ReplicateSecretToRegions", `{"secretId":"other","addReplicaRegions":[{"region":"eu-central-1","kmsKeyId":"alias/app"}]}`, `,"awsRegion":"us-east-1"`, account},
+		"who replicates another, there":   {"ReplicateSecretToRegions", `{"secretId":"other","addReplicaRegions":[{"region":"us-east-1","kmsKeyId":"alias/app"}]}`, "", readers},
+		"a reader of whatever fits":       {"BatchGetSecretValue", `{"filters":[{"key":"name","values":["shop"]}]}`, "", account},
+		"whatever fits elsewhere":         {"BatchGetSecretValue", `{"filters":[{"key":"name","values":["shop"]}]}`, `,"recipientAccountId":"444455556666"`, readers},
+		"a table that drops the request":  {"GetSecretValue", "", "", account},
+		"one, of who makes a secret":      {"CreateSecret", "", "", account},
+		"a database's password":           {"CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"` + arn + `"}`, `,"eventSource":"rds.amazonaws.com"`, nothing},
+		"a cluster's, by an alias":        {"CreateCluster", `{"manageMasterPassword":true,"masterPasswordSecretKmsKeyId":"alias/app"}`, `,"eventSource":"redshift.amazonaws.com"`, nothing},
+		"a key within the request":        {"CreateLocationSmb", `{"cmkSecretConfig":{"kmsKeyArn":"` + arn + `"}}`, `,"eventSource":"datasync.amazonaws.com"`, nothing},
+		"a connection's secret":           {"CreateConnection", `{"name":"c","kmsKeyIdentifier":"k1"}`, `,"eventSource":"events.amazonaws.com"`, nothing},
+		"a database with another key":     {"CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"k2"}`, `,"eventSource":"rds.amazonaws.com"`, readers},
+		"a database that failed":          {"CreateDBInstance", `{"masterUserSecretKmsKeyId":"k1"}`, `,"eventSource":"rds.amazonaws.com","errorCode":"KMSKeyNotAccessibleFault"`, readers},
+		"who only looks at databases":     {"DescribeDBInstances", `{"kmsKeyId":"k1"}`, `,"eventSource":"rds.amazonaws.com","readOnly":true`, readers},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := fine()
@@ -194,13 +220,40 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 			s := snapshot(k, db)
 			s.Principals = append(s.Principals, role("batch", `{"Effect":"Allow","Action":["secretsmanager:PutSecretValue","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}`))
 			std := standard()
-			std.Seen = record(test.event, test.request, test.more)
+			std.Seen = usesOf(t, record(test.event, test.request, test.more))
 			for _, f := range keyreview.Review(inventory.Prepare(s), std, now) {
-				keeps := strings.Contains(f.After, `"arn:aws:iam::111122223333:root"},"Action":["kms:Decrypt","kms:GenerateDataKey"`)
-				if f.Control.ID != guard.KeyOnlyDelegate || f.After == "" || keeps != test.keeps {
-					t.Errorf("keeps the key through IAM: %t, want %t; %s\n%s", keeps, test.keeps, f.Fix, f.After)
+				proposed := account
+				switch {
+				case f.After == "" && strings.Contains(f.Fix, "a person has to decide: "+writer+" may have used it"):
+					proposed = nothing
+				case strings.Contains(f.After, `"aws:PrincipalArn"`):
+					proposed = readers
+				}
+				if f.Control.ID != guard.KeyOnlyDelegate || proposed != test.proposed {
+					t.Errorf("what is proposed is %s, want %s; %s\n%s", proposed, test.proposed, f.Fix, f.After)
 				}
 			}
 		})
 	}
+	var how []string
+	for _, u := range usesOf(t, record("CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"`+arn+`"}`, `,"eventSource":"rds.amazonaws.com"`)) {
+		how = append(how, u.Action+" "+u.Via+" "+u.Key)
+	}
+	want := []string{"kms:GenerateDataKey secretsmanager.eu-central-1.amazonaws.com " + arn, "kms:Decrypt secretsmanager.eu-central-1.amazonaws.com " + arn, "kms:CreateGrant rds.eu-central-1.amazonaws.com " + arn}
+	if diff := cmp.Diff(want, how); diff != "" {
+		t.Errorf("a database's password (-want +got):\n%s", diff)
+	}
+}
+
+// usesOf are the uses of what a file of a trail holds.
+func usesOf(t *testing.T, text string) []keyreview.Use {
+	t.Helper()
+	var out []keyreview.Use
+	if err := trail.Read(strings.NewReader(text), "trail", func(r trail.Record) error {
+		out = append(out, keyreview.UsesOf(r)...)
+		return r.Err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return out
 }

@@ -64,6 +64,21 @@ func TestCopiesByTheRealCLI(t *testing.T) {
 			`aws secretsmanager rotate-secret --secret-id crm --external-secret-rotation-role-arn arn:aws:iam::` + open + `:role/rotation --external-secret-rotation-metadata Key=apiVersion,Value=v65.0 >/dev/null`,
 			`aws secretsmanager describe-secret --secret-id crm --query '[Type,ExternalSecretRotationMetadata[0].Value,length(VersionIdsToStages)]'`,
 		}, []string{salesforce + "\tv65.0\t2"}},
+		"who moved an alias": {[]string{ // as docs/operations.md has it
+			`A=$(aws kms create-key --query KeyMetadata.Arn)`,
+			`aws kms create-alias --alias-name alias/app --target-key-id "$A"`,
+			`aws kms update-alias --alias-name alias/app --target-key-id "$A"`,
+			`for call in CreateAlias UpdateAlias TagResource CreateKey ReplicateKey; do aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=$call --query "Events[?EventSource=='kms.amazonaws.com'].[EventName,Username]" --output text; done`,
+		}, []string{"CreateAlias\tada", "UpdateAlias\tada", "CreateKey\tada"}},
+		"a search of the trail by time and by pages": {[]string{
+			`for name in a b c; do aws secretsmanager create-secret --name $name --secret-string one >/dev/null; done`,
+			`look() { aws cloudtrail lookup-events --lookup-attributes AttributeKey=EventName,AttributeValue=CreateSecret "$@"; }`,
+			`look --start-time 2020-01-01 --end-time 2099-01-01 --query 'length(Events)'`,
+			`look --end-time 2020-01-01 --query 'length(Events)'`,
+			`look --page-size 1 --query 'Events[].Resources[0].ResourceName'`,
+			`look --max-results 51 2>&1 | grep -o InvalidMaxResultsException`,
+			`look --start-time 2021-01-01 --end-time 2020-01-01 2>&1 | grep -o InvalidTimeRangeException`,
+		}, []string{"3", "0", "c", "b", "a", "InvalidMaxResultsException", "InvalidTimeRangeException"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newTestbed(t)

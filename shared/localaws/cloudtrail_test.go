@@ -326,6 +326,23 @@ func TestLookupEvents(t *testing.T) {
 	if got := find("ResourceName", other); len(got) != 3 || got[0] != "GetSecretValue" {
 		t.Errorf("what came after a search: %v", got)
 	}
+	for key, value := range map[cttypes.LookupAttributeKey]string{"EventSource": "secretsmanager.amazonaws.com", "Username": "ada", "ResourceType": "AWS::KMS::Key"} {
+		if got, none := find(key, value), find(key, "nobody"); len(got) == 0 || len(none) > 0 {
+			t.Errorf("by %s: %d events, and %d of nobody", key, len(got), len(none))
+		}
+	}
+	for name, in := range map[string]*cloudtrail.LookupEventsInput{
+		"InvalidLookupAttributesException": {LookupAttributes: []cttypes.LookupAttribute{{AttributeKey: "Color", AttributeValue: aws.String("red")}}},
+		"InvalidMaxResultsException":       {MaxResults: aws.Int32(51)},
+		"InvalidTimeRangeException":        {StartTime: aws.Time(time.Unix(2, 0)), EndTime: aws.Time(time.Unix(1, 0))},
+	} {
+		if _, err := trail.LookupEvents(t.Context(), in); code(err) != name {
+			t.Errorf("want %s, got %v", name, err)
+		}
+	}
+	if out, err := trail.LookupEvents(t.Context(), &cloudtrail.LookupEventsInput{EventCategory: cttypes.EventCategoryInsight}); err != nil || len(out.Events) > 0 {
+		t.Errorf("%v, or management events among those of Insights", err)
+	}
 	if got := find("ReadOnly", "false"); !slices.Contains(got, "CreateSecret") || slices.Contains(got, "GetSecretValue") {
 		t.Errorf("by an attribute without an index: %v", got)
 	}

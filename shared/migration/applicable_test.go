@@ -73,6 +73,14 @@ func TestAFixIsOneThatPeopleCanApply(t *testing.T) {
 				return s
 			}, migration.FixKey, []string{`"ArnLike":{"aws:SourceArn":"arn:aws:appflow:*:111122223333:flow/*"}`}, []string{"aws:SourceAccount", `"AWS"`},
 			[]string{"as it does to the secret's own policy"}},
+		"what the secret's policy says of others, or denies, is not asked for": {
+			func() inventory.Snapshot {
+				s := org()
+				s.Secrets[0].Policy, s.Keys[0].Policy = strings.Replace(open(`,"Condition":{"ArnLike":{"aws:SourceArn":"arn:aws:appflow:*:111122223333:flow/*"}}`), `[{`,
+					`[{"Effect":"Allow","Principal":{"Service":"glue.amazonaws.com"},"Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:SourceAccount":"444455556666"}}},
+					{"Effect":"Deny","Principal":{"Service":"appflow.amazonaws.com"},"Action":"secretsmanager:PutSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:SourceAccount":"444455556666"}}},{`, 1), closedKey
+				return s
+			}, migration.FixKey, []string{`"ArnLike":{"aws:SourceArn":"arn:aws:appflow:*:111122223333:flow/*"}`}, []string{"aws:SourceAccount", `"AWS"`}, nil},
 		"a role whose inline policies are full takes a managed policy": {
 			func() inventory.Snapshot {
 				p := principal("app", may(false))

@@ -1,6 +1,7 @@
 package migration_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,16 @@ func TestTheReadersOfASecretAndWhatBecomesOfThem(t *testing.T) {
 		}, []string{data + "/AROAXXX unknown seen 2"}, []string{data + "/AROAXXX may lose access: CloudTrail names no more of it than its account and its id"}},
 		"who may write, and not under the new key": {[]inventory.Principal{principal("writer", writing), principal("app", may(true))}, nil, nil,
 			[]string{"app keeps allowed 0", "writer loses writes 0"}, []string{role("writer") + " would lose access: it writes, which takes kms:GenerateDataKey from the re-key on"}},
+		"who may write, and of the key that it has nobody knows": {[]inventory.Principal{principal("writer", writing)}, func(s *inventory.Snapshot) { s.Secrets[0].Facts = secret("db", cmk("old", region)) }, nil,
+			[]string{"writer loses writes 0"}, []string{role("writer") + " would lose access: it writes"}},
+		"who may write under the key that it has": {[]inventory.Principal{principal("writer", strings.Replace(writing, `"secretsmanager:UpdateSecret"`, `"kms:GenerateDataKey"`, 1))}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts, s.Keys[0].Policy = secret("db", cmk("old", region)), closedKey
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: delegated})
+		}, nil, []string{"writer loses writes 0"}, []string{role("writer") + " would lose access: it writes"}},
+		"who may write, and not under the key that it has": {[]inventory.Principal{principal("writer", writing)}, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts = secret("db", cmk("old", region))
+			s.Keys = append(s.Keys, inventory.Key{Facts: cmk("old", region), Policy: delegated})
+		}, nil, nil, nil},
 		"who may write, in a copy": {[]inventory.Principal{principal("writer", writing)}, nil, func(q *migration.Question) { q.Replica = true }, nil, nil},
 		"who may write, and changes the secret": {[]inventory.Principal{principal("writer", writing), principal("zzz", writing)}, nil, func(q *migration.Question) { q.Changer = role("writer") }, []string{"zzz loses writes 0"},
 			[]string{role("zzz") + " would lose access: it writes", "the role writer lacks kms:Decrypt", "the role writer lacks kms:Encrypt", "the role writer lacks kms:GenerateDataKey"}},
@@ -206,8 +217,55 @@ func TestWhatAUserWouldLoseSaysWhichUseTakesWhichRight(t *testing.T) {
 		role("app") + " would lose access": org(principal("app", may(false))),
 		role("rotator") + " would lose access: it rotates, which takes kms:Decrypt and kms:GenerateDataKey from the re-key on": rotated,
 	} {
-		if found := assess(t, s, nil); len(found.Problems) != 1 || found.Problems[0] != want {
+		found := assess(t, s, nil)
+		if len(found.Problems) != 1 || found.Problems[0] != want {
 			t.Errorf("%q, want %q", found.Problems, want)
+		}
+		for _, r := range found.Readers {
+			if more := r.Principal == role("rotator"); strings.HasPrefix(r.Why, "it rotates, which takes kms:GenerateDataKey from the re-key on: ") != more || strings.HasPrefix(r.Why, "not allowed: ") == more {
+				t.Errorf("%s: %s", r.Principal, r.Why)
+			}
+		}
+	}
+}
+
+// A reader is judged by its worst use, whichever comes first, and by the right that ends first.
+func TestAReaderIsJudgedByItsWorstUse(t *testing.T) {
+	const ends = "2026-12-24T00:00:00Z"
+	until := func(of, always string) string {
+		return `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","secretsmanager:PutSecretValue","secretsmanager:UpdateSecret",` + always + `],"Resource":"*"},
+			{"Effect":"Allow","Action":[` + of + `],"Resource":"*","Condition":{"DateLessThan":{"aws:CurrentTime":"` + ends + `"}}}]}`
+	}
+	for sentence, c := range map[string]struct {
+		policy string
+		does   migration.Does
+		reads  []string // versions
+		want   migration.Verdict
+		until  string
+	}{
+		"the current version, and then one that takes no right": {may(false), "", []string{"", "v0"}, migration.Loses, ""},
+		"one that takes no right, and then the current version": {may(false), "", []string{"v0", ""}, migration.Loses, ""},
+		"reads until a date, and writes":                        {until(`"kms:Decrypt"`, `"kms:GenerateDataKey","kms:Encrypt"`), migration.Writes, []string{""}, migration.Keeps, ends},
+		"writes until a date, and reads":                        {until(`"kms:GenerateDataKey"`, `"kms:Decrypt","kms:Encrypt"`), migration.Writes, []string{""}, migration.Keeps, ends},
+		"updates, which the last of its rights ends":            {until(`"kms:Encrypt"`, `"kms:GenerateDataKey","kms:Decrypt"`), migration.Updates, []string{""}, migration.Keeps, ends},
+		"updates, which the first of its rights ends":           {until(`"kms:GenerateDataKey"`, `"kms:Encrypt","kms:Decrypt"`), migration.Updates, []string{""}, migration.Keeps, ends},
+		"updates, and no right ends":                            {until(`"kms:Sign"`, `"kms:GenerateDataKey","kms:Encrypt","kms:Decrypt"`), migration.Updates, []string{""}, migration.Keeps, ""},
+	} {
+		s := org(principal("app", c.policy))
+		s.Secrets[0].Facts.Versions = append(s.Secrets[0].Facts.Versions, guard.Version{ID: "v0", Keys: []guard.Key{managed()}})
+		found := assess(t, s, func(q *migration.Question) {
+			for _, version := range c.reads {
+				by := seen("app")
+				by.Does, by.Version = c.does, version
+				q.Seen = append(q.Seen, by)
+			}
+		})
+		r, until := found.Readers[0], ""
+		if !r.Until.IsZero() {
+			until = r.Until.Format(time.RFC3339)
+		}
+		if r.Verdict != c.want || until != c.until {
+			t.Errorf("%s: %s until %q, want %s until %q", sentence, r.Verdict, until, c.want, c.until)
 		}
 	}
 }
@@ -270,8 +328,29 @@ func TestWhatKeepsAChangeFromTaking(t *testing.T) {
 		"the state of its old key is not known":     {everything, under(guard.KeyStateUnknown, delegated), nil, nil},
 		"it is a copy, whose key is set as well":    {noDecrypt, nil, func(q *migration.Question) { q.Replica = true }, []string{"lacks kms:Decrypt on " + cmk("new", region).ARN}},
 		"it is under the new key already":           {noDecrypt, func(s *inventory.Snapshot) { s.Secrets[0].Facts = secret("db", cmk("new", region)) }, nil, nil},
-		"nobody is asked for the role":              {may(true), nil, func(q *migration.Question) { q.Changer = "" }, nil},
-		"the role is not in the snapshot":           {may(true), nil, func(q *migration.Question) { q.Changer = role("nobody") }, nil},
+		"it may not go back to its old key": {strings.Replace(everything, `[{`, `[{"Effect":"Deny","Action":["kms:Encrypt","kms:GenerateDataKey"],"Resource":"`+old.ARN+`"},{`, 1), under(guard.KeyEnabled, delegated), nil,
+			[]string{"going back would be refused: the role doublelock-change lacks kms:Encrypt on " + old.ARN, "going back would be refused: the role doublelock-change lacks kms:GenerateDataKey on " + old.ARN}},
+		"it may not, and its old key is the first": {strings.Replace(everything, `[{`, `[{"Effect":"Deny","Action":"kms:Encrypt","Resource":"`+old.ARN+`"},{`, 1), func(s *inventory.Snapshot) {
+			under(guard.KeyEnabled, delegated)(s)
+			slices.Reverse(s.Keys)
+		}, func(q *migration.Question) { q.Target = inventory.Key{Facts: cmk("new", region), Policy: delegated} }, []string{"going back would be refused: the role doublelock-change lacks kms:Encrypt on " + old.ARN}},
+		"it may set none but the new key": {strings.Replace(everything, `[{`, `[{"Effect":"Deny","Action":"secretsmanager:UpdateSecret","Resource":"*","Condition":{"StringNotEquals":{"secretsmanager:KmsKeyArn":"`+cmk("new", region).ARN+`"}}},{`, 1), under(guard.KeyEnabled, delegated), nil,
+			[]string{"going back would be refused: the role doublelock-change may not call UpdateSecret on " + arn("db")}},
+		"nobody knows its old key, where it would go back to": {everything, func(s *inventory.Snapshot) {
+			under(guard.KeyEnabled, delegated)(s)
+			s.Keys = s.Keys[:len(s.Keys)-1]
+		}, nil, nil},
+		"a version that no re-key takes along is not asked for": {everything, func(s *inventory.Snapshot) {
+			s.Secrets[0].Facts.Versions = append(s.Secrets[0].Facts.Versions, guard.Version{ID: "v0", Stages: []string{"last-year"}, Keys: []guard.Key{old}})
+			s.Keys = append(s.Keys, inventory.Key{Facts: old, Policy: closedKey})
+		}, nil, nil},
+		"it may not set a key":            {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"kms:*","Resource":"*"}]}`, nil, nil, []string{"may not call UpdateSecret on " + arn("db")}},
+		"the role of tags may not tag":    {everything, nil, func(q *migration.Question) { q.Tagger = changer }, []string{"may not call TagResource on " + arn("db"), "may not call UntagResource on " + arn("db")}},
+		"a role of tags that nobody read": {everything, nil, func(q *migration.Question) { q.Tagger = role("nobody") }, nil},
+		"a copy takes the primary's tags": {`{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["kms:*","secretsmanager:UpdateSecret","secretsmanager:RemoveRegionsFromReplication","secretsmanager:ReplicateSecretToRegions"],"Resource":"*"}]}`,
+			func(s *inventory.Snapshot) { s.Secrets[0].Facts.PrimaryRegion = other }, func(q *migration.Question) { q.Tagger, q.Replica = changer, true }, nil},
+		"nobody is asked for the role":    {may(true), nil, func(q *migration.Question) { q.Changer = "" }, nil},
+		"the role is not in the snapshot": {may(true), nil, func(q *migration.Question) { q.Changer = role("nobody") }, nil},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			s := org(principal("doublelock-change", c.policy))
@@ -327,6 +406,10 @@ func TestFixesAsCode(t *testing.T) {
 	if byIdentity.Kind != migration.FixIdentity || !strings.HasPrefix(byIdentity.Terraform, `resource "aws_iam_role_policy" "read_amzamz059_____" {`) || strings.Contains(byIdentity.Terraform, "principals") {
 		t.Errorf("in IAM: %s\n%s", byIdentity.Kind, byIdentity.Terraform)
 	}
+	if want := "reader.addToPrincipalPolicy(new iam.PolicyStatement({\n  actions: ['kms:Decrypt'],\n  resources: ['" + s.Keys[0].Facts.ARN + "'],\n  conditions: " +
+		"{ StringEquals: { 'kms:ViaService': 'secretsmanager." + region + ".amazonaws.com', 'kms:EncryptionContext:SecretARN': '" + s.Secrets[0].Facts.ARN + "' } },\n}));\n"; byIdentity.CDK != want {
+		t.Errorf("for the CDK:\n%s\nwant:\n%s", byIdentity.CDK, want)
+	}
 	s = org(principal("app", may(true)))
 	s.Keys[0].Policy = closedKey
 	byKey := assess(t, s, nil).Readers[0].Fix
@@ -366,7 +449,7 @@ func TestAFixIsTriedBesideWhatThePolicySays(t *testing.T) {
 	} {
 		s := org(principal("app", may(true)))
 		s.Keys[0].Policy = c.policy
-		if fix := assess(t, s, nil).Readers[0].Fix; fix.Kind != c.want {
+		if fix := assess(t, s, nil).Readers[0].Fix; fix.Kind != c.want || fix.Kind == migration.FixNone && !strings.HasPrefix(fix.Why, "no added statement helps: ") {
 			t.Errorf("%s: %s (%s)", sentence, fix.Kind, fix.Why)
 		}
 	}

@@ -58,12 +58,21 @@ func TestWhatAnotherPlanTakesOver(t *testing.T) {
 		phase migration.Phase
 		back  bool // its first state is kept
 	}{
-		"nothing was begun":                        {inPhase(migration.Planned), "second", "second", migration.Planned, false},
-		"the key was begun to be set":              {pending(migration.DoRekey), "second", "plan", migration.Planned, true},
-		"going back was begun":                     {pending("rollback"), "second", "plan", migration.Planned, true},
-		"its readers are observed":                 {inPhase(migration.Observing), "second", "plan", migration.Observing, true},
-		"it is blocked":                            {inPhase(migration.Blocked), "second", "second", migration.Planned, true},
-		"it is blocked, and the same is applied":   {inPhase(migration.Blocked), "plan", "plan", migration.Planned, true},
+		"nothing was begun":           {inPhase(migration.Planned), "second", "second", migration.Planned, false},
+		"the key was begun to be set": {pending(migration.DoRekey), "second", "plan", migration.Planned, true},
+		"going back was begun":        {pending("rollback"), "second", "plan", migration.Planned, true},
+		"its readers are observed":    {inPhase(migration.Observing), "second", "plan", migration.Observing, true},
+		"it is sealed under that key": {inPhase(migration.Sealed), "second", "plan", migration.Sealed, true},
+		"it is sealed under another key": {func(j *migration.Job) {
+			inPhase(migration.Sealed)(j)
+			j.Target = cmk("old", region).ARN
+		}, "second", "second", migration.Planned, false},
+		"it is blocked":                          {inPhase(migration.Blocked), "second", "second", migration.Planned, true},
+		"it is blocked, and the same is applied": {inPhase(migration.Blocked), "plan", "plan", migration.Planned, true},
+		"it is blocked, and planned for another key": {func(j *migration.Job) {
+			inPhase(migration.Blocked)(j)
+			j.Target = cmk("old", region).ARN
+		}, "second", "second", migration.Planned, true},
 		"it was set back":                          {inPhase(migration.RolledBack), "second", "second", migration.Planned, false},
 		"it was set back, and the same is applied": {inPhase(migration.RolledBack), "plan", "plan", migration.RolledBack, true},
 	} {
@@ -371,6 +380,30 @@ func TestWhatCountsAsMoved(t *testing.T) {
 		c.job.Target = target.ARN
 		if got := c.job.Moved(c.secret); got != c.want {
 			t.Errorf("%s: %t", sentence, got)
+		}
+	}
+}
+
+// Who asks for a move, and why, is written down a single time for each person and reason.
+func TestWhoAsksForAMoveIsWrittenDownWithTheReason(t *testing.T) {
+	w := begun(t, inPhase(migration.Observing))
+	for _, c := range []struct {
+		by, why string
+		turns   int
+	}{{"anna", "", 0}, {"anna", "audit", 1}, {"anna", "audit", 1}, {"bert", "audit", 2}, {"bert", "ticket", 3}, {"bert", "", 3}} {
+		e := w.worker("w1")
+		e.By, e.Why = c.by, c.why
+		if _, err := e.Start(t.Context(), w.item(), "plan", migration.Defaults()); err != nil {
+			t.Fatal(err)
+		}
+		j, turns := w.job(t), 0
+		for _, turn := range j.History {
+			if strings.HasPrefix(turn.Reason, "asked for: ") {
+				turns++
+			}
+		}
+		if turns != c.turns || c.why != "" && (j.Asked == nil || j.Asked.By != c.by || j.Asked.Why != c.why) {
+			t.Errorf("%s asks because of %q: %d times in its history, asked for %+v", c.by, c.why, turns, j.Asked)
 		}
 	}
 }

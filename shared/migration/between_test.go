@@ -122,7 +122,7 @@ func TestWhatStandsBetweenTheLocksPages(t *testing.T) {
 	for _, c := range []struct {
 		after time.Duration
 		pages int
-	}{{71 * time.Hour, 0}, {2 * time.Hour, 1}, {24 * time.Hour, 1}, {6 * 24 * time.Hour, 2}, {time.Hour, 2}} {
+	}{{71 * time.Hour, 0}, {time.Hour, 1}, {6 * 24 * time.Hour, 1}, {24 * time.Hour, 2}, {time.Hour, 2}} {
 		w.visits(t, c.after, 1, migration.Blocked)
 		if n := w.kinds(guard.NoticeAttention); n != c.pages {
 			t.Fatalf("after another %s: %d pages, want %d", c.after, n, c.pages)
@@ -160,7 +160,9 @@ func TestGoingBackThatFailedIsTriedAgain(t *testing.T) {
 		t.Fatal("it was to fail")
 	}
 	for range 3 {
-		w.visits(t, 25*time.Hour, 1, migration.Failed)
+		if j := w.visits(t, 25*time.Hour, 1, migration.Failed); j.Stopped == nil || j.Stopped.In != migration.Observing || j.Gone || !j.WentWrong() {
+			t.Errorf("it goes on %+v, gone %t, went wrong %t", j.Stopped, j.Gone, j.WentWrong())
+		}
 	}
 	if n := w.kinds(guard.NoticeFailed); n != 1 {
 		t.Errorf("notified %d times", n)
@@ -216,6 +218,19 @@ func TestADeletedSecretHaltsNoWave(t *testing.T) {
 	j.Wave = migration.Canary
 	if why := migration.Halted([]migration.Job{j}, j, migration.Defaults()); why != "" {
 		t.Error(why)
+	}
+}
+
+// What was deleted while it went back does not go on.
+func TestASecretThatIsDeletedWhileItGoesBackRests(t *testing.T) {
+	w, _ := lively(t)
+	w.refusing("UpdateSecret", guard.ErrThrottled)
+	if _, err := w.worker("anna").Rollback(t.Context(), w.secret.ARN, "the app broke"); err == nil {
+		t.Fatal("it was to fail")
+	}
+	w.refusing("Describe", guard.ErrGone)
+	if j := w.visits(t, time.Hour, 1, migration.Failed); j.Stopped != nil || !j.Gone || j.NeedsVisit() {
+		t.Errorf("%s (%s), goes on %+v", j.Phase, j.Reason, j.Stopped)
 	}
 }
 

@@ -398,3 +398,13 @@ func TestADenialThatIsKeptApartIsLookedUp(t *testing.T) {
 		}
 	}
 }
+
+// Whoever counts the rescues of a day counts the same ones, until its midnight.
+func TestTheRescuesOfADayAreCountedUntilMidnight(t *testing.T) {
+	day := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
+	for _, at := range []time.Time{day, now, day.Add(24*time.Hour - time.Second), now.In(time.FixedZone("", 3600))} {
+		if name, until := migration.RescueName(at, shop); name != "rescues|2026-11-21|"+shop || !until.Equal(day.AddDate(0, 0, 1)) {
+			t.Errorf("at %s: %s until %s", at, name, until)
+		}
+	}
+}

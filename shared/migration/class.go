@@ -101,7 +101,7 @@ func (q Question) classOf(r *Reader) Class {
 }
 
 func matchesAny(patterns []string, principal string) bool {
-	return slices.ContainsFunc(patterns, func(pattern string) bool { return arn.Match(pattern, principal) })
+	return slices.ContainsFunc(patterns, func(pattern string) bool { return arn.Like(pattern, principal) })
 }
 
 // accept notes whether somebody accepted that the principal loses access: by its name, or by a pattern of the configuration. Who is
@@ -112,7 +112,7 @@ func (q Question) accept(r *Reader) {
 		return
 	}
 	for _, a := range q.Rules.Accepted {
-		if arn.Match(a.Principals, r.Principal) {
+		if arn.Like(a.Principals, r.Principal) {
 			r.Accepted, r.AcceptedBy = true, a.String()
 			return
 		}

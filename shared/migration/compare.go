@@ -22,7 +22,7 @@ func (j Job) differs(s guard.Secret) string {
 		return fmt.Sprintf("it was sealed, and version %s opens with another key than %s now: a label was moved to an older version; write a new one", j.opened(s), j.Target)
 	case j.Phase == RolledBack && under && j.Before != nil && j.Before.KeyARN != j.Target:
 		return fmt.Sprintf("it was set back (%s), and is under %s again: whoever could not read it may not be able to now; go back with doublelock migrate rollback, or plan it anew to have it watched and sealed", j.Reason, j.Target)
-	case (j.Phase == Failed || j.Phase == Blocked) && j.Before != nil && !under && s.KeyID != j.Before.KeyID:
+	case (j.Phase == Failed || j.Phase == Blocked) && j.Before != nil && !under && !j.Before.is(s):
 		return fmt.Sprintf("its migration is %s (%s), and it is under %s now, which is neither the key it had nor the one it was to get: plan it anew with doublelock migrate plan", j.Phase, j.Reason, keyName(s.Key))
 	case j.Phase == Blocked && under && j.Stopped == nil && j.Before != nil && j.Before.KeyARN != j.Target:
 		return fmt.Sprintf("its migration is blocked (%s), and it is under %s all the same: plan it anew with doublelock migrate plan, so that it is watched and sealed", j.Reason, j.Target)

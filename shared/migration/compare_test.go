@@ -128,3 +128,22 @@ func TestAJobThatMovedSinceIsNotCompared(t *testing.T) {
 		t.Errorf("error %v, notices %+v", err, slices.Clone(w.notices[before:]))
 	}
 }
+
+// A person writes the key by its ARN that an alias had named: it is the key that the secret had.
+func TestTheSameKeyByAnotherNameIsNoDifference(t *testing.T) {
+	w := steady(t)
+	if err := w.apply(t); err != nil {
+		t.Fatal(err)
+	}
+	old := cmk("old", region)
+	w.edit(t, func(j *migration.Job) {
+		j.Phase, j.Reason, j.Before.KeyID, j.Before.KeyARN = migration.Failed, "going back was refused", alias, old.ARN
+	})
+	for key, differs := range map[string]bool{old.ARN: false, cmk("third", region).ARN: true} {
+		s := w.seen(t)
+		s.KeyID, s.Key.ARN = key, key
+		if err := w.worker("sweep").Compare(t.Context(), w.job(t), s); err != nil || (w.job(t).Differs != "") != differs {
+			t.Errorf("%s: %q, error %v", key, w.job(t).Differs, err)
+		}
+	}
+}

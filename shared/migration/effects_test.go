@@ -271,6 +271,31 @@ func TestARotationIsWrittenDownWithTheVersionItReplaces(t *testing.T) {
 	}
 }
 
+// A copy that was made again cannot be read before it is in sync: going back has not come to its end, and one that failed is made again.
+func TestGoingBackWaitsForTheCopiesThatItMadeAgain(t *testing.T) {
+	w := moved(t)
+	w.edit(t, func(j *migration.Job) {
+		j.Before.Replicas = []guard.Replica{{Region: other, KeyID: cmk("was", other).ARN, Key: farKey(cmk("was", other).ARN)}}
+		j.Copies = []migration.ReplicaTo{{Region: other, Target: cmk("far", other).ARN, Removed: now}}
+	})
+	w.status = "InProgress"
+	if _, err := w.rollback(t, "alice"); err == nil || !strings.Contains(err.Error(), "the copy in "+other+" that was made again is InProgress") {
+		t.Fatalf("error %v", err)
+	}
+	for status, changes := range map[string]int{"InProgress": 0, "Failed": 2} { // in any order
+		before := len(w.changes)
+		w.secret.Replicas[0].Status, w.status = status, status
+		j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN)
+		if err != nil || j.Phase == migration.RolledBack || len(w.changes)-before != changes {
+			t.Errorf("%s: %s (%s), changes %v, error %v", status, j.Phase, j.Reason, w.changes[before:], err)
+		}
+	}
+	w.secret.Replicas[0].Status = "InSync"
+	if j, _, err := w.worker("sweep").Advance(t.Context(), w.secret.ARN); err != nil || j.Phase != migration.RolledBack || !j.Copies[0].Removed.IsZero() {
+		t.Errorf("in sync: %s (%s), error %v", j.Phase, j.Reason, err)
+	}
+}
+
 func TestACopyIsWrittenDownWithTheKeyItHad(t *testing.T) {
 	const third = "us-east-1"
 	away := now.Add(-time.Hour)

@@ -405,7 +405,7 @@ func (v *visit) check(ctx context.Context, seen Seen) error {
 	}
 	v.checked, v.problems, v.blocked, v.unread = true, found, found.Under(v.job.Rules.MustKeep), found.Unread
 	if v.job.Plan == "" && v.job.Phase == Planned {
-		v.job.Readers = KnownReaders(found.Readers)
+		v.job.Readers = KnownReaders(found.Readers, v.job.Rules.MustKeep)
 	}
 	return v.checkCopies(ctx, seen)
 }

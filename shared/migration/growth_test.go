@@ -83,8 +83,8 @@ func (r *refusing) Check(context.Context, guard.Secret, string, []string) (migra
 	return migration.Assessment{}, nil
 }
 
-func (r *refusing) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
-	return migration.LockKey, nil
+func (r *refusing) Refusing(context.Context, guard.Secret, string, string) (migration.Refusal, error) {
+	return keptOut(migration.LockKey), nil
 }
 
 // One item holds a body of this many bytes beside everything else about it; shared/cloud/table cuts what is longer.

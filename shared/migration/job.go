@@ -240,6 +240,7 @@ type Denial struct {
 	By        Lock      `json:"by,omitempty"` // which lock refused it
 	What      string    `json:"what"`         // which right it lacks
 	Answer    Answer    `json:"answer"`
+	Why       string    `json:"why,omitempty"`  // of a reader that the key keeps out: why nothing was done for it
 	More      int       `json:"more,omitempty"` // times that it was refused again, of which nobody was notified; those within Rules.Quiet of another are not counted
 	Again     time.Time `json:"again,omitzero"` // the last of them
 }
@@ -327,7 +328,7 @@ func (j *Job) enter(p Phase, reason, by string, at time.Time) {
 // newJob is a planned item as a job.
 func newJob(i Item, plan string, rules Rules, by string, now time.Time) Job {
 	j := Job{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Plan: plan, Wave: i.Wave, Rules: &rules,
-		Target: i.Target, Seal: i.Seal, Tool: i.Tool, Readers: KnownReaders(i.Readers)}
+		Target: i.Target, Seal: i.Seal, Tool: i.Tool, Readers: KnownReaders(i.Readers, rules.MustKeep)}
 	for _, r := range i.Readers {
 		if r.Accepted {
 			j.Accepted = append(j.Accepted, r.Principal)
@@ -343,11 +344,12 @@ func newJob(i Item, plan string, rules Rules, by string, now time.Time) Job {
 	return j
 }
 
-// KnownReaders are the readers that read today, or may, less those of whom somebody accepted that they lose access.
-func KnownReaders(readers []Reader) []Known {
+// KnownReaders are the readers that read today, or may, less those of whom somebody accepted that they lose access, and those of a class
+// that need not keep it. Of whom no class is known has to.
+func KnownReaders(readers []Reader, keep Keep) []Known {
 	var out []Known
 	for _, r := range readers {
-		if r.Verdict != Cannot && !r.Accepted {
+		if r.Verdict != Cannot && !r.Accepted && (r.Class == "" || !keep.spares(r.Class)) {
 			out = append(out, Known{Principal: r.Principal, SeenAs: r.SeenAs, Seen: slices.Contains(r.Sources, SourceSeen)})
 		}
 	}

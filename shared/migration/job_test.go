@@ -47,14 +47,18 @@ func TestWhatAJobIsSaidToBe(t *testing.T) {
 	}
 }
 
-func TestOnlyReadersThatReadAreKnown(t *testing.T) {
+func TestOnlyReadersThatReadAndHaveToAreKnown(t *testing.T) {
 	seen, allowed := []migration.Source{migration.SourceSeen}, []migration.Source{migration.SourceAllowed}
-	got := migration.KnownReaders([]migration.Reader{
-		{Principal: "keeps", Verdict: migration.Keeps, Sources: seen}, {Principal: "allowed", Verdict: migration.Unknown, Sources: allowed},
+	readers := []migration.Reader{
+		{Principal: "keeps", Verdict: migration.Keeps, Sources: seen, Class: migration.ClassSeen}, {Principal: "allowed", Verdict: migration.Unknown, Sources: allowed},
 		{Principal: "cannot", Verdict: migration.Cannot, Sources: seen}, {Principal: "accepted", Verdict: migration.Loses, Sources: seen, Accepted: true},
-	})
-	if diff := cmp.Diff([]migration.Known{{Principal: "keeps", Seen: true}, {Principal: "allowed"}}, got); diff != "" {
-		t.Errorf("(-want +got):\n%s", diff)
+		{Principal: "administrator", Verdict: migration.Loses, Sources: allowed, Class: migration.ClassCould},
+	}
+	known := []migration.Known{{Principal: "keeps", Seen: true}, {Principal: "allowed"}}
+	for keep, want := range map[migration.Keep][]migration.Known{migration.KeepSeen: known, migration.KeepWorkloads: known, migration.KeepEverybody: append(known, migration.Known{Principal: "administrator"})} {
+		if diff := cmp.Diff(want, migration.KnownReaders(readers, keep)); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", keep, diff)
+		}
 	}
 }
 
@@ -102,9 +106,12 @@ func TestCommandsOfGoingBack(t *testing.T) {
 		"a copy that was not there before":        {was, nil, gone(fourth, other), old, nil, []string{add("Region=" + other)}},
 		"a copy that we did not touch":            {was, nil, append([]migration.ReplicaTo{{Region: third}}, gone(other)...), old, is("ours", third), []string{add("Region=" + other)}},
 		"a copy whose key we set where it is":     {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, is("ours", third), []string{awscli.OnSecret("update-secret", arns.Of(arn("db")).In(third).String(), "--kms-key-id", "alias/x")}},
-		"such a copy that is as it was":           {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, is("alias/x", third), nil},
-		"such a copy that its owner took away":    {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, nil, nil},
-		"the first of two copies that are there":  {was, nil, gone(other), old, append(is("ours", other), is("x", third)...), []string{remove(other), add("Region=" + other)}},
+		"two copies whose keys we set where they are": {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}, {Region: "ap-south-1", Moved: now}}, old, is("ours", third, "ap-south-1"), []string{
+			awscli.OnSecret("update-secret", arns.Of(arn("db")).In(third).String(), "--kms-key-id", "alias/x"),
+			awscli.OnSecret("update-secret", arns.Of(arn("db")).In("ap-south-1").String(), "--kms-key-id", "k")}},
+		"such a copy that is as it was":          {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, is("alias/x", third), nil},
+		"such a copy that its owner took away":   {was, nil, []migration.ReplicaTo{{Region: third, Moved: now}}, old, nil, nil},
+		"the first of two copies that are there": {was, nil, gone(other), old, append(is("ours", other), is("x", third)...), []string{remove(other), add("Region=" + other)}},
 	} {
 		s := secret("db", c.under)
 		s.Replicas = c.replicas
@@ -264,5 +271,29 @@ func TestASealedJobIsVisitedForWhatWaitsInIt(t *testing.T) {
 func TestThatAnotherWorkerIsAtASecretPassesLikeAConflict(t *testing.T) {
 	if !errors.Is(migration.ErrBusy, guard.ErrConflict) || errors.Is(migration.ErrBusy, guard.ErrDenied) || errors.Is(migration.ErrBusy, guard.ErrGone) {
 		t.Error("it is not tried again, or taken for something that lasts")
+	}
+}
+
+// A go-ahead shortens what waits for readers, and nothing later; a way back is one when its moment and the lock are recorded.
+func TestWhatWaitsForAGoAheadAndWhatIsAWayBack(t *testing.T) {
+	for sentence, c := range map[string]struct {
+		job   migration.Job
+		waits bool
+	}{
+		"its readers are observed":     {migration.Job{Phase: migration.Observing}, true},
+		"it is sealing":                {migration.Job{Phase: migration.Sealing}, true},
+		"a first new version is there": {migration.Job{Phase: migration.Sealing, FirstNewAt: now}, false},
+		"it is planned":                {migration.Job{Phase: migration.Planned}, false},
+	} {
+		if got := c.job.Waits(); got != c.waits {
+			t.Errorf("%s: waits %t", sentence, got)
+		}
+	}
+	for before, want := range map[*migration.Before]bool{
+		nil: false, {}: false, {At: now}: false, {State: guard.StateDefault}: false, {At: now, State: guard.StateDefault}: true,
+	} {
+		if got := before.Recorded(); got != want {
+			t.Errorf("%+v: recorded %t", before, got)
+		}
 	}
 }

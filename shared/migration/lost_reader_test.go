@@ -141,8 +141,8 @@ func TestADeniedReadThatCouldNotBeAnsweredIsAnsweredByTheSweep(t *testing.T) {
 // unanswered cannot be asked which lock refused somebody.
 type unanswered struct{ *fake }
 
-func (unanswered) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
-	return migration.LockUnknown, guard.ErrThrottled
+func (unanswered) Refusing(context.Context, guard.Secret, string, string) (migration.Refusal, error) {
+	return migration.Refusal{}, guard.ErrThrottled
 }
 
 // Who finds another worker at the secret comes again: the message is put back, and no queue parks it.
@@ -152,7 +152,17 @@ func TestAnotherWorkerAtASecretPasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = w.worker("watchdog").Refused(t.Context(), w.secret.ARN, r)
+	e, waited := w.worker("watchdog"), time.Duration(0)
+	e.Sleep = func(_ context.Context, d time.Duration) error { waited += d; return nil }
+	stranger := r
+	stranger.Principal = role("somebody")
+	if answer, err := e.Refused(t.Context(), w.secret.ARN, stranger); answer != migration.AnswerNone || err != nil || waited != 0 {
+		t.Errorf("of somebody who is no reader nothing is done, so nobody is waited for: %s after %s, %v", answer, waited, err)
+	}
+	_, err = e.Refused(t.Context(), w.secret.ARN, r)
+	if waited != 30*time.Second {
+		t.Errorf("waited %s for the other", waited)
+	}
 	if !errors.Is(err, migration.ErrBusy) || !guard.Passing(err) || errors.Is(guard.ErrConflict, migration.ErrBusy) {
 		t.Errorf("it does not pass: %v", err)
 	}

@@ -2,6 +2,7 @@ package migration
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -355,8 +356,8 @@ func (j Job) observeUntil(rules Rules) time.Time {
 	return j.RekeyedAt.Add(time.Duration(rules.Observe))
 }
 
-// keyRefused waits for readers to whom KMS refuses the new key. They read with the previous one, and break at the next version,
-// whatever the policies of their role say.
+// keyRefused waits for readers that cannot read at all, and for those to whom KMS refuses the new key: they read with the previous one,
+// and break at the next version, whatever the policies of their role say.
 func (j Job) keyRefused() (Step, bool) {
 	var names []string
 	for _, r := range j.Readers {
@@ -364,17 +365,36 @@ func (j Job) keyRefused() (Step, bool) {
 			names = append(names, r.Principal)
 		}
 	}
-	if len(names) == 0 || j.GoAhead != "" {
+	switch shut := j.shutOut(); {
+	case j.GoAhead != "":
 		return Step{}, false
+	case len(shut) > 0:
+		return Step{Action: DoWait, Reason: strings.Join(slices.Sorted(maps.Values(shut)), "; ") + ": let it in and wait for a read, or say --go-ahead"}, true
+	case len(names) > 0:
+		return Step{Action: DoWait, Reason: "KMS refuses the new key to " + strings.Join(names, ", ") + ": let the role and the policies of its sessions use it and wait a day for a read, or say --go-ahead"}, true
 	}
-	return Step{Action: DoWait, Reason: "KMS refuses the new key to " + strings.Join(names, ", ") + ": let the role and the policies of its sessions use it and wait a day for a read, or say --go-ahead"}, true
+	return Step{}, false
+}
+
+// shutOut says why of readers that were refused by the key, for whom nothing was done, and that have not read since.
+func (j Job) shutOut() map[string]string {
+	why := map[string]string{}
+	for _, d := range j.Denials {
+		for _, k := range j.Readers {
+			if k.is(d.Principal) && d.Why != "" && (!k.ReadAt.After(d.At) || !k.ReadAt.After(d.Again)) {
+				why[k.Principal] = k.Principal + " cannot read it and lacks " + d.What + ": " + d.Why
+			}
+		}
+	}
+	return why
 }
 
 // Silent lists the readers that were seen before, and have not read with the new key since the re-key.
 func (j Job) Silent() []string {
 	var out []string
+	shut := j.shutOut()
 	for _, r := range j.Readers {
-		if (r.Seen || r.refused()) && !r.reads(j.RekeyedAt) {
+		if (r.Seen || r.refused()) && !r.reads(j.RekeyedAt) || shut[r.Principal] != "" {
 			out = append(out, r.Principal)
 		}
 	}
@@ -523,7 +543,12 @@ func nextReplica(j Job, s Seen, rules Rules) Step {
 				return wait
 			}
 			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " is under another key, and AWS refused to set its own there"}
-		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != "InSync":
+		case s.Secret.Replicas[at].Status == copyFailed && !c.Removed.IsZero() && !s.At.Before(j.LastChangeAt.Add(time.Duration(rules.Quiet))):
+			if wait, ok := closed(s.At, rules); ok {
+				return wait
+			}
+			return Step{Action: DoRemoveReplica, Region: c.Region, Phase: Sealing, Reason: "the copy in " + c.Region + " that was made again failed"}
+		case s.Secret.Replicas[at].Status != "" && s.Secret.Replicas[at].Status != copyInSync:
 			return Step{Action: DoWait, Reason: "the copy in " + c.Region + " is " + s.Secret.Replicas[at].Status}
 		case !c.Moved.IsZero() && s.Secret.Replicas[at].Listing != guard.Listed:
 			return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Quiet)), Reason: "which keys open its versions in " + c.Region + " could not be read"}

@@ -34,6 +34,7 @@ func TestNext(t *testing.T) {
 	unlisted.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}}}
 	unread := dual
 	unread.Versions, unread.VersionsUnread = nil, true
+	third := secret("db", cmk("theirs", region))
 	set := migration.Defaults()
 	proveBy := func(in time.Duration) func(*migration.Job) {
 		return func(j *migration.Job) { j.ProveBy = now.Add(in) }
@@ -60,6 +61,7 @@ func TestNext(t *testing.T) {
 		"planned: not within ten minutes of a change":                  {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), job: func(j *migration.Job) { j.LastChangeAt = now.Add(-time.Minute) }, want: migration.DoWait},
 		"planned: not outside a change window":                         {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), set: windows("22:00-04:00"), want: migration.DoWait},
 		"planned: under the key already":                               {phase: migration.Planned, secret: dual, seen: checked(), want: migration.DoMove, to: migration.Rekeyed},
+		"planned: under the key already, which nothing carries":        {phase: migration.Planned, secret: silent, seen: checked(), want: migration.DoMove, to: migration.Failed, reason: "kms:Encrypt"},
 		"planned: pending deletion":                                    {phase: migration.Planned, secret: func() guard.Secret { s := dual; s.DeletedAt = now; return s }(), want: migration.DoMove, to: migration.Blocked},
 		"planned: deleted":                                             {phase: migration.Planned, seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoMove, to: migration.Failed},
 		"begun, and made: proven":                                      {phase: migration.Planned, job: rekeying(0), secret: dual, want: migration.DoMove, to: migration.Rekeyed},
@@ -100,6 +102,10 @@ func TestNext(t *testing.T) {
 		"sealing: readers are asked for again first":                   {phase: migration.Sealing, secret: dual, want: migration.DoCheck},
 		"sealing: a reader that would lose by now blocks":              {phase: migration.Sealing, secret: dual, seen: checked("app would lose access"), want: migration.DoMove, to: migration.Blocked, reason: "app would lose"},
 		"sealing: a copy whose readers would lose stays":               {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: managed(), Status: "InSync"}), seen: checked("x would lose access"), want: migration.DoMove, to: migration.Blocked},
+		"sealing: KMS refuses the new key to a reader":                 {phase: migration.Sealing, job: keyRefused, secret: dual, seen: checked(), want: migration.DoWait, reason: "KMS refuses the new key to " + role("app")},
+		"sealing: KMS refuses it, and the owner says go":               {phase: migration.Sealing, job: func(j *migration.Job) { keyRefused(j); j.GoAhead = "alice" }, secret: dual, seen: checked(), want: migration.DoAsk},
+		"sealing: KMS refuses it, and a new version is there":          {phase: migration.Sealing, job: keyRefused, secret: half, want: migration.DoMove, to: migration.Sealing, reason: "AWSPREVIOUS still opens"},
+		"sealing: KMS refuses it, and new versions are there":          {phase: migration.Sealing, job: keyRefused, secret: sealed, want: migration.DoMove, to: migration.Sealing, reason: "new versions are there"},
 		"sealing: once":                        {phase: migration.Sealing, job: func(j *migration.Job) { j.AskedAt = now }, secret: dual, want: migration.DoWait},
 		"sealing: rotation where there is one": {phase: migration.Sealing, job: func(j *migration.Job) { j.Seal = migration.SealRotate }, secret: dual, seen: checked(), want: migration.DoRotate},
 		"sealing: a rotation takes time": {phase: migration.Sealing, job: func(j *migration.Job) {
@@ -128,17 +134,63 @@ func TestNext(t *testing.T) {
 		"sealing: it goes when the primary is sealed":                 {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Refused = now }, secret: with(dual, there), seen: checked(), want: migration.DoAsk},
 		"sealing: a copy that got its key still opens with the older": {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, moving("AWSCURRENT")), seen: checked(), want: migration.DoAsk},
 		"sealing: of a copy AWSPREVIOUS is left":                      {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, moving("AWSPREVIOUS")), want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
-		"sealing: of a copy that got its key nobody knows":            {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoWait, reason: "in eu-west-1 could not be read"},
-		"sealing: a copy that got its key is sealed":                  {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, copied(sealed.Versions, cmk("far", other).ARN)), want: migration.DoMove, to: migration.Sealed},
-		"sealing: a copy that is away comes":                          {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
-		"sealing: a copy that its owner took away stays away":         {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},
-		"sealing: a copy that is coming":                              {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
-		"sealing: a second copy comes when the first is done":         {phase: migration.Sealing, job: func(j *migration.Job) { twoCopies(j); j.Copies[0].Done = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
-		"sealing: a second copy comes where the first is not wanted":  {phase: migration.Sealing, job: twoCopies, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
-		"sealing: all copies are there":                               {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
-		"sealed: nothing":                                             {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
-		"blocked: nothing":                                            {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
-		"rolled back: nothing":                                        {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
+		"sealing: of a copy a label is left besides": {phase: migration.Sealing, job: rekeyedThere, secret: func() guard.Secret {
+			r := moving("AWSPREVIOUS")
+			r.Versions = append(r.Versions, guard.Version{ID: "v0", Stages: []string{"last-year"}, Keys: []guard.Key{cmk("was", other)}})
+			return with(sealed, r)
+		}(), want: migration.DoWait, reason: "AWSPREVIOUS still opens"},
+		"sealing: a second copy gets its key where the first has it": {phase: migration.Sealing, job: func(j *migration.Job) {
+			twoCopies(j)
+			j.Copies[0].Done, j.Copies[1].Removed = now, time.Time{}
+		}, secret: func() guard.Secret {
+			s := with(sealed, copied(sealed.Versions, cmk("far", other).ARN))
+			s.Replicas = append(s.Replicas, guard.Replica{Region: "us-east-1", Key: managed(), Status: "InSync"})
+			return s
+		}(), seen: checked(), want: migration.DoRekeyReplica, to: migration.Sealing, reason: "us-east-1"},
+		"sealing: of a copy that got its key nobody knows":           {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoWait, reason: "in eu-west-1 could not be read"},
+		"sealing: a copy that the job leaves alone holds nothing up": {phase: migration.Sealing, job: func(j *migration.Job) { j.FirstNewAt = now }, secret: with(sealed, moving("AWSPREVIOUS")), want: migration.DoMove, to: migration.Sealed},
+		"sealing: nor one that was not moved, beside one that was": {phase: migration.Sealing, job: func(j *migration.Job) {
+			rekeyedThere(j)
+			j.Copies[0].Region = "us-east-1"
+		}, secret: func() guard.Secret {
+			s := with(sealed, moving("AWSPREVIOUS"))
+			s.Replicas = append(s.Replicas, copied(sealed.Versions, cmk("far", other).ARN))
+			s.Replicas[1].Region = "us-east-1"
+			return s
+		}(), want: migration.DoMove, to: migration.Sealed},
+		"sealing: under a key that could not be looked at":             {phase: migration.Sealing, secret: secret("db", guard.Key{ARN: key.ARN}), seen: checked(), want: migration.DoWait, reason: "its versions could not be read"},
+		"sealing: a copy that got its key is sealed":                   {phase: migration.Sealing, job: rekeyedThere, secret: with(sealed, copied(sealed.Versions, cmk("far", other).ARN)), want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy that is away comes":                           {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing},
+		"sealing: a copy that its owner took away stays away":          {phase: migration.Sealing, job: copies, secret: sealed, want: migration.DoMove, to: migration.Sealed},
+		"sealing: a copy that is coming":                               {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InProgress"}), want: migration.DoWait},
+		"sealing: a copy that was made again and failed is made again": {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "Failed"}), want: migration.DoRemoveReplica, to: migration.Sealing},
+		"sealing: not at once":                                         {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed, j.LastChangeAt = now, now.Add(30*24*time.Hour) }, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "Failed"}), want: migration.DoWait, reason: "is Failed"},
+		"sealing: a copy that failed and is not ours stays":            {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "Failed"}), want: migration.DoWait, reason: "is Failed"},
+		"sealing: a second copy comes when the first is done":          {phase: migration.Sealing, job: func(j *migration.Job) { twoCopies(j); j.Copies[0].Done = now }, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
+		"sealing: a second copy comes where the first is not wanted":   {phase: migration.Sealing, job: twoCopies, secret: sealed, want: migration.DoAddReplica, to: migration.Sealing, reason: "us-east-1"},
+		"sealing: all copies are there":                                {phase: migration.Sealing, job: copies, secret: with(sealed, guard.Replica{Region: other, Key: cmk("far", other), Status: "InSync"}), want: migration.DoMove, to: migration.Sealed},
+		"sealed: nothing":                                              {phase: migration.Sealed, secret: sealed, want: migration.DoNothing},
+		"blocked: nothing":                                             {phase: migration.Blocked, secret: dual, want: migration.DoNothing},
+		"back for a reader: its readers are asked for":                 {phase: migration.RolledBack, job: again, secret: secret("db", managed()), want: migration.DoCheck},
+		"back for a reader: it moves again":                            {phase: migration.RolledBack, job: again, secret: secret("db", managed()), seen: checked(), want: migration.DoMove, to: migration.Planned},
+		"back for a reader: deleted since":                             {phase: migration.RolledBack, job: again, secret: secret("db", managed()), seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoNothing},
+		"back for a reader: its deletion is scheduled":                 {phase: migration.RolledBack, job: again, secret: func() guard.Secret { s := secret("db", managed()); s.DeletedAt = now; return s }(), want: migration.DoNothing},
+		"back for a reader: somebody set the key again":                {phase: migration.RolledBack, job: again, secret: dual, want: migration.DoNothing},
+		"halted: no key is set":                                        {phase: migration.Planned, secret: secret("db", managed()), seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: nothing is rotated":                                   {phase: migration.Sealing, job: func(j *migration.Job) { j.Seal = migration.SealRotate }, secret: dual, seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: no owner is asked":                                    {phase: migration.Sealing, secret: dual, seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: no copy gets a key":                                   {phase: migration.Sealing, job: copies, secret: with(sealed, there), seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: no copy is taken away":                                {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Refused = now }, secret: with(sealed, there), seen: halted, want: migration.DoWait, reason: "wave dev is halted"},
+		"halted: a copy that is away comes":                            {phase: migration.Sealing, job: func(j *migration.Job) { copies(j); j.Copies[0].Removed = now }, secret: sealed, seen: halted, want: migration.DoAddReplica, to: migration.Sealing},
+		"a third key: overtaken":                                       {phase: migration.Sealing, job: firstManaged, secret: third, want: migration.DoMove, to: migration.Overtaken},
+		"a third key: deleted":                                         {phase: migration.Sealing, job: firstManaged, secret: third, seen: func(s *migration.Seen) { s.Gone = true }, want: migration.DoMove, to: migration.Failed},
+		"a third key: its deletion is scheduled":                       {phase: migration.Sealing, job: firstManaged, secret: func() guard.Secret { s := third; s.DeletedAt = now; return s }(), want: migration.DoMove, to: migration.Blocked, reason: "deletion"},
+		"a third key: a copy that is away comes":                       {phase: migration.Sealing, job: func(j *migration.Job) { firstManaged(j); j.Copies[0].Removed = now }, secret: third, want: migration.DoAddReplica, to: migration.Sealing},
+		"a third key: a copy that is there stays":                      {phase: migration.Sealing, job: func(j *migration.Job) { firstManaged(j); j.Copies[0].Removed = now }, secret: with(third, there), want: migration.DoMove, to: migration.Overtaken},
+		"a third key: a copy that came is done":                        {phase: migration.Sealing, job: func(j *migration.Job) { firstManaged(j); j.Copies[0].Removed, j.Copies[0].Done = now, now }, secret: third, want: migration.DoMove, to: migration.Overtaken},
+		"stopped between: somebody moved it back":                      {phase: migration.Blocked, job: func(j *migration.Job) { j.Stopped = &migration.Stopped{In: migration.Observing, Since: now} }, secret: secret("db", managed()), want: migration.DoNothing},
+		"stopped between: its readers are asked for":                   {phase: migration.Blocked, job: func(j *migration.Job) { j.Stopped = &migration.Stopped{In: migration.Observing, Since: now} }, secret: dual, want: migration.DoCheck},
+		"rolled back: nothing":                                         {phase: migration.RolledBack, secret: secret("db", managed()), want: migration.DoNothing},
 	} {
 		t.Run(name, func(t *testing.T) {
 			j, at, s := job(tt.phase), set, migration.Seen{Secret: tt.secret, At: now}
@@ -161,6 +213,26 @@ func TestNext(t *testing.T) {
 
 func checked(blocked ...string) func(*migration.Seen) {
 	return func(s *migration.Seen) { s.Checked, s.Blocked = true, blocked }
+}
+
+// keyRefused has a reader that KMS refused the new key after it had read.
+func keyRefused(j *migration.Job) { j.Readers[0].RefusedAt = now }
+
+// again went back by itself, for a reader.
+func again(j *migration.Job) {
+	j.Before = &migration.Before{At: now.Add(-72 * time.Hour), KeyID: managed().ARN, State: guard.StateDefault}
+	j.Again = &migration.Again{For: role("app"), After: now.Add(-time.Minute)}
+}
+
+func halted(s *migration.Seen) {
+	checked()(s)
+	s.Halted = "wave dev is halted"
+}
+
+// firstManaged has a copy, and was under the AWS managed key.
+func firstManaged(j *migration.Job) {
+	copies(j)
+	j.Before = &migration.Before{At: now, State: guard.StateDefault}
 }
 
 func ofHub(j *migration.Job) { j.Plan = "" }
@@ -240,6 +312,7 @@ func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 		"none failed":                     {jobs(5, 0), false},
 		"one of one is an accident":       {jobs(0, 1), false},
 		"two of two":                      {jobs(0, 2), true},
+		"two behind one of the hub's own": {append(of("", migration.Development, jobs(1, 0)), jobs(0, 2)...), true},
 		"one of ten":                      {jobs(9, 1), false},
 		"two of ten":                      {jobs(8, 2), true},
 		"two of twenty":                   {jobs(18, 2), false},
@@ -260,6 +333,11 @@ func TestAWaveHaltsWhenTooManyOfItsOwnPlanBreak(t *testing.T) {
 	got := migration.Halted(of("plan", migration.Canary, jobs(0, 1)), migration.Job{Plan: "plan", Wave: migration.Canary}, set)
 	if !strings.Contains(got, "wave canary of plan plan is halted: 1 of 1") || !strings.Contains(got, "mend the cause, and then: doublelock migrate resume --wave canary --reason TEXT") {
 		t.Errorf("the first canary failed: %q", got)
+	}
+	for bad, want := range map[int]string{5: "a reader: db, db, db, db, db. ", 7: "a reader: db, db, db, db, db and 2 more. "} {
+		if got := migration.Halted(jobs(0, bad), migration.Job{Plan: "plan", Wave: migration.Development}, set); !strings.Contains(got, want) {
+			t.Errorf("%d that went wrong: %q", bad, got)
+		}
 	}
 	spread := of("plan", migration.Development, jobs(17, 3))
 	for i := range spread {

@@ -154,6 +154,11 @@ func TestWhatIsOutOfScopeSaysWhy(t *testing.T) {
 		"a replica":        {change: func(s *guard.Secret) { s.PrimaryRegion = other }, want: "a copy of the secret in eu-west-1"},
 		"sealed": {change: func(s *guard.Secret) { s.Key = cmk("new", region); s.Versions[0].Keys = []guard.Key{s.Key} },
 			want: "sealed already"},
+		"sealed, and a copy of it is not known to be": {change: func(s *guard.Secret) {
+			s.Key = cmk("new", region)
+			s.Versions[0].Keys = []guard.Key{s.Key}
+			s.Replicas = []guard.Replica{{Region: other, Key: cmk("far", other), Status: "InSync"}}
+		}, want: "sealed already in eu-central-1; a copy elsewhere is not known to be"},
 		"waived": {facts: func(f *migration.Facts) {
 			f.Waivers = []guard.Waiver{{Control: guard.SecretDefaultKey, Resource: arn("db"), By: "ciso", Reason: "vendor", Expires: now.Add(time.Hour)}}
 		}, want: "waived by ciso until 2026-11-21: vendor"},
@@ -168,7 +173,7 @@ func TestWhatIsOutOfScopeSaysWhy(t *testing.T) {
 				tt.facts(&f)
 			}
 			p := planOf(t, f)
-			if len(p.Items) != 0 || len(p.Outside) != 1 || !strings.Contains(p.Outside[0].Reason, tt.want) {
+			if len(p.Items) != 0 || len(p.Outside) != 1 || !strings.Contains(p.Outside[0].Reason, tt.want) || strings.Contains(p.Outside[0].Reason, "a copy elsewhere") != strings.Contains(tt.want, "a copy elsewhere") {
 				t.Errorf("items %v, outside %+v", p.Items, p.Outside)
 			}
 		})
@@ -192,6 +197,8 @@ func TestVerifyNamesWhatChanged(t *testing.T) {
 		"a new version":          {func(s *inventory.Snapshot) { s.Secrets[0].Facts.Versions[0].ID = "v2" }, []string{"versions of the secret"}},
 		"another wave":           {func(s *inventory.Snapshot) { s.Secrets[0].Facts.Tags = map[string]string{"environment": "prod"} }, []string{"tags of the secret"}},
 		"our own tags are none":  {func(s *inventory.Snapshot) { s.Secrets[0].Facts.Tags["doublelock:state"] = "default" }, nil},
+		"the key is shared":      {func(s *inventory.Snapshot) { s.Keys[0].Shared = may(true) }, []string{"sharing of the target (new)"}},
+		"whether it is shared":   {func(s *inventory.Snapshot) { s.Keys[0].SharedUnread = "denied" }, []string{"sharing of the target (new)"}},
 		"the key policy":         {func(s *inventory.Snapshot) { s.Keys[0].Policy += " " }, []string{"policy of the target"}},
 		"the key is off":         {func(s *inventory.Snapshot) { s.Keys[0].Facts.State = guard.KeyDisabled }, []string{"readers", "target key"}},
 		"a reader's policy":      {func(s *inventory.Snapshot) { s.Principals[0].Inline["more"] = may(true) }, []string{"policies of " + role("app")}},
@@ -227,6 +234,16 @@ func TestWhatIsNotKnownAnyMoreIsNeitherGoneNorUnchanged(t *testing.T) {
 		"its location cannot be listed": {func(_ *migration.Facts, s *inventory.Snapshot) {
 			s.Secrets, s.Unread = nil, append(s.Unread, unlisted)
 		}, "it could not be looked at: the secrets of " + shop + " in " + region + " could not be listed: no answer", false},
+		"no location of its account can be listed": {func(_ *migration.Facts, s *inventory.Snapshot) {
+			everywhere := unlisted
+			everywhere.Region = ""
+			s.Secrets, s.Unread = nil, append(s.Unread, everywhere)
+		}, "it could not be looked at: the secrets of " + shop + " in " + region + " could not be listed: no answer", false},
+		"another account and another Region cannot be listed": {func(_ *migration.Facts, s *inventory.Snapshot) {
+			elsewhere, there := unlisted, unlisted
+			elsewhere.Account, there.Region = data, other
+			s.Secrets, s.Unread = nil, append(s.Unread, elsewhere, there)
+		}, "the secret does not exist any more", true},
 		"its account is not read": {func(_ *migration.Facts, s *inventory.Snapshot) {
 			s.Secrets, s.Accounts = nil, slices.DeleteFunc(s.Accounts, func(a inventory.Account) bool { return a.ID == shop })
 		}, "it could not be looked at: the account " + shop + " is none that was read", false},
@@ -429,5 +446,45 @@ func TestUsesThatWereNotReadBlockUntilSomebodyAcceptsThem(t *testing.T) {
 	j, err := w.worker("a").Start(t.Context(), item, "plan", migration.Defaults())
 	if err != nil || !slices.Contains(j.Accepted, migration.UnreadUses) {
 		t.Errorf("its job accepts %q, %v", j.Accepted, err)
+	}
+}
+
+// Who uses two secrets is counted by what is worse for it, whichever of them comes first, and by the class that counts more.
+func TestAUserOfTwoSecretsIsCountedByTheWorse(t *testing.T) {
+	one := func(secret string) string { // may decrypt the one secret alone
+		return strings.Replace(may(true), `"Action":["kms:Decrypt"`, `"Condition":{"StringEquals":{"kms:EncryptionContext:SecretARN":"`+secret+`"}},"Action":["kms:Decrypt"`, 1)
+	}
+	s := org(principal("first", one(arn("db"))), principal("second", one(arn("db2"))))
+	s.Secrets = append(s.Secrets, inventory.Secret{Facts: secret("db2", managed())})
+	f := facts(s)
+	f.Seen = []migration.Sighting{seen("first"), seen("gone")} // at the first secret, which it goes on reading
+	var got []string
+	for _, of := range planOf(t, f).Users {
+		got = append(got, of.String())
+	}
+	if diff := cmp.Diff([]string{"seen 1 keep, 1 cannot", "workload 1 lose"}, got); diff != "" {
+		t.Errorf("users (-want +got):\n%s", diff)
+	}
+}
+
+// Before anything is done it is said which versions a re-key leaves, and who reads each of them by its label.
+func TestWhatAReKeyLeavesIsSaidWithWhoReadsIt(t *testing.T) {
+	s := org(principal("app", may(true)), principal("batch", may(true)), principal("other", may(true)))
+	facts := facts(s)
+	versions := &s.Secrets[0].Facts.Versions
+	*versions = append(*versions, guard.Version{ID: "v0", Stages: []string{"last-year"}, Keys: []guard.Key{managed()}}, guard.Version{ID: "v2", Stages: []string{"spare"}, Keys: []guard.Key{managed()}})
+	facts.Access = inventory.Prepare(s)
+	for _, name := range []string{"app", "batch", "other"} {
+		by := seen(name)
+		by.Version = map[string]string{"app": "last-year", "batch": "last-year", "other": ""}[name]
+		facts.Seen = append(facts.Seen, by)
+	}
+	var got []string
+	for _, text := range planOf(t, facts).Items[0].Later {
+		_, by, read := strings.Cut(text, "; read by ")
+		got = append(got, strings.Fields(strings.TrimPrefix(text, "the version under "))[0]+map[bool]string{true: " " + by}[read])
+	}
+	if diff := cmp.Diff([]string{"last-year " + role("app") + ", " + role("batch"), "spare"}, got); diff != "" {
+		t.Errorf("left (-want +got):\n%s", diff)
 	}
 }

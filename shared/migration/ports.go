@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -68,9 +69,16 @@ type Store interface {
 // principals somebody said that they may.
 type Preflight interface {
 	Check(ctx context.Context, s guard.Secret, keyARN string, accepted []string) (Assessment, error)
-	// Refusing says which lock of a secret keeps a role or user out now, whatever its sessions carry: LockSession where
-	// neither does, LockUnknown where that cannot be found out. It answers LockKey from fresh policies, and reads no CloudTrail.
-	Refusing(ctx context.Context, s guard.Secret, principal string) (Lock, error)
+	// Refusing says which lock of a secret keeps a role or user out now, and what would let it in again, from fresh policies. The
+	// previous key is named as UpdateSecret takes it. It reads no CloudTrail.
+	Refusing(ctx context.Context, s guard.Secret, principal, previous string) (Refusal, error)
+}
+
+// Refusal is what keeps a role or user out of a secret, whatever its sessions carry.
+type Refusal struct {
+	By       Lock            // LockSession where neither lock does, LockUnknown where that cannot be found out
+	Previous policy.Decision // where the key does: whether the previous one would let it in
+	Grant    policy.Decision // and whether a grant on the key would
 }
 
 // Trail knows who read a secret since a time.

@@ -1,6 +1,7 @@
 package migration_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/shared/store/storetest"
 )
@@ -26,11 +28,15 @@ type fake struct {
 	t         *rapid.T
 	now       time.Time
 	secret    guard.Secret
-	home      string         // the key it had, as UpdateSecret takes it: what the owner's code sets again
-	silent    bool           // UpdateSecret answers success and re-encrypts nothing
-	fixed     bool           // UpdateSecret refuses to change a replica's key in its Region
-	lose      bool           // the readers' rights are gone
-	lock      migration.Lock // that keeps a reader out now
+	home      string             // the key it had, as UpdateSecret takes it: what the owner's code sets again
+	status    string             // of copies that are made; "" is in sync
+	silent    bool               // UpdateSecret answers success and re-encrypts nothing
+	fixed     bool               // UpdateSecret refuses to change a replica's key in its Region
+	lose      bool               // the readers' rights are gone
+	lacks     []migration.Reader // what the new key means for them
+	lock      migration.Lock     // that keeps a reader out now
+	refusal   *migration.Refusal // likewise, where the previous key or a grant would not let it in
+	previous  string             // key of which that was asked last
 	stored    []byte
 	revision  int64
 	journal   map[string]bool // entries by action
@@ -187,7 +193,7 @@ func (w *fake) RemoveReplica(context.Context, guard.SecretRef, string) error {
 func (w *fake) AddReplica(_ context.Context, _ guard.SecretRef, where, key string) error {
 	return w.change("ReplicateSecretToRegions", "ReplicateSecretToRegions", func() {
 		r := copied(w.secret.Versions, key)
-		r.Region = where
+		r.Region, r.Status = where, cmp.Or(w.status, r.Status)
 		w.secret.Replicas = []guard.Replica{r}
 	})
 }
@@ -245,15 +251,25 @@ func (w *fake) Take(_ context.Context, name string, most int, _ time.Time) (bool
 func (w *fake) Taken(_ context.Context, name string) (int, error) { return w.counts[name], nil }
 
 func (w *fake) Check(context.Context, guard.Secret, string, []string) (migration.Assessment, error) {
-	a := migration.Assessment{}
+	a := migration.Assessment{Readers: w.lacks}
 	if w.lose {
 		a.Problems = []string{role("app") + " would lose access"}
 	}
 	return a, nil
 }
 
-func (w *fake) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
-	return w.lock, nil
+func (w *fake) Refusing(_ context.Context, _ guard.Secret, _, previous string) (migration.Refusal, error) {
+	w.previous = previous
+	if w.refusal != nil {
+		return *w.refusal, nil
+	}
+	return keptOut(w.lock), nil
+}
+
+// keptOut is what a lock that keeps somebody out makes of it whom the previous key, or a grant, would let in.
+func keptOut(by migration.Lock) migration.Refusal {
+	in := policy.Decision{Answer: policy.Allowed}
+	return migration.Refusal{By: by, Previous: in, Grant: in}
 }
 
 func (w *fake) Publish(_ context.Context, notices []guard.Notice) error {

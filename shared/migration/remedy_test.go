@@ -20,21 +20,28 @@ func TestARemedyNamesEveryStatementOrWhatToDecide(t *testing.T) {
 		parts     int
 		want      []string // in the sentence, in this order
 	}{
-		"the reader's own policy":                 {prefix + "app", migration.Fix{Kind: migration.FixIdentity, Identity: identity}, 1, []string{"identity policy of " + prefix + `app: {"Sid":"A"} `}},
-		"the key policy":                          {prefix + "app", migration.Fix{Kind: migration.FixKey, KeyPolicy: keyPolicy}, 1, []string{"key policy of " + key + `: {"Sid":"B"} `}},
-		"both":                                    {prefix + "app", migration.Fix{Kind: migration.FixBoth, Identity: identity, KeyPolicy: keyPolicy}, 2, []string{`app: {"Sid":"A"} and`, `1: {"Sid":"B"} both`}},
-		"a session, whose role has the policy":    {"arn:aws-us-gov:sts::111122223333:assumed-role/app/i-1", migration.Fix{Kind: migration.FixIdentity, Identity: identity}, 1, []string{"identity policy of arn:aws-us-gov:iam::111122223333:role/app: {"}},
-		"a denial that no statement lifts":        {prefix + "app", migration.Fix{Kind: migration.FixNone, Why: "no added statement helps: an SCP denies it"}, 0, []string{"an SCP denies it", "--accept " + prefix + "app"}},
-		"a role of StackSets":                     {prefix + "stacksets-exec-0123", migration.Fix{Kind: migration.FixBoth, Identity: identity, KeyPolicy: keyPolicy}, 0, []string{"CloudFormation StackSets", "decide", "--accept " + prefix + "stacksets-exec-0123"}},
-		"a service-linked role":                   {prefix + "aws-service-role/x.amazonaws.com/AWSServiceRoleForX", migration.Fix{Kind: migration.FixKey, KeyPolicy: keyPolicy}, 0, []string{"a service-linked role", "decide", "--accept "}},
-		"a role of IAM Identity Center":           {prefix + "aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123", migration.Fix{Kind: migration.FixBoth, Identity: identity, KeyPolicy: keyPolicy}, 0, []string{"permission set", "decide", "--accept "}},
-		"a user whose name only looks like those": {"arn:aws:iam::111122223333:user/AWSReservedSSO_me", migration.Fix{Kind: migration.FixIdentity, Identity: identity}, 1, []string{"identity policy of"}},
+		"the reader's own policy":              {prefix + "app", migration.Fix{Kind: migration.FixIdentity, Identity: identity}, 1, []string{"identity policy of " + prefix + `app: {"Sid":"A"} `}},
+		"the key policy":                       {prefix + "app", migration.Fix{Kind: migration.FixKey, KeyPolicy: keyPolicy}, 1, []string{"key policy of " + key + `: {"Sid":"B"} `}},
+		"both":                                 {prefix + "app", migration.Fix{Kind: migration.FixBoth, Identity: identity, KeyPolicy: keyPolicy}, 2, []string{`app: {"Sid":"A"} and`, `1: {"Sid":"B"} both`}},
+		"a session, whose role has the policy": {"arn:aws-us-gov:sts::111122223333:assumed-role/app/i-1", migration.Fix{Kind: migration.FixIdentity, Identity: identity}, 1, []string{"identity policy of arn:aws-us-gov:iam::111122223333:role/app: {"}},
+		"a denial that no statement lifts":     {prefix + "app", migration.Fix{Kind: migration.FixNone, Why: "no added statement helps: an SCP denies it"}, 0, []string{"an SCP denies it", "--accept " + prefix + "app"}},
+		"a role of StackSets":                  {prefix + "stacksets-exec-0123", migration.Fix{Kind: migration.FixBoth, Identity: identity, KeyPolicy: keyPolicy}, 0, []string{"CloudFormation StackSets", "decide", "--accept " + prefix + "stacksets-exec-0123"}},
+		"a service-linked role":                {prefix + "aws-service-role/x.amazonaws.com/AWSServiceRoleForX", migration.Fix{Kind: migration.FixKey, KeyPolicy: keyPolicy}, 0, []string{"a service-linked role", "decide", "--accept "}},
+		"a role of IAM Identity Center":        {prefix + "aws-reserved/sso.amazonaws.com/AWSReservedSSO_Admin_0123", migration.Fix{Kind: migration.FixBoth, Identity: identity, KeyPolicy: keyPolicy}, 0, []string{"permission set", "decide", "--accept "}},
+		"a session of such a role":             {"arn:aws:sts::111122223333:assumed-role/AWSReservedSSO_Admin_0123/ana", migration.Fix{Kind: migration.FixBoth, Identity: identity, KeyPolicy: keyPolicy}, 0, []string{"permission set", "decide", "--accept "}},
+		"one of an older version, which had no permission sets":   {prefix + "app", migration.Fix{Kind: migration.FixSet, Why: "no statement of it is known"}, 0, []string{"no statement of it is known. Change that"}},
+		"one of an older version, which had no key's statement":   {prefix + "app", migration.Fix{Kind: migration.FixBoth, Identity: identity}, 1, []string{`app: {"Sid":"A"} `}},
+		"a user whose name only looks like that of a stack set's": {"arn:aws:iam::111122223333:user/stacksets-exec-0123", migration.Fix{Kind: migration.FixIdentity, Identity: identity}, 1, []string{"identity policy of"}},
+		"a user whose name only looks like those":                 {"arn:aws:iam::111122223333:user/AWSReservedSSO_me", migration.Fix{Kind: migration.FixIdentity, Identity: identity}, 1, []string{"identity policy of"}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
 			c.fix.Principal, c.fix.Key = c.principal, key
 			remedy := migration.Reader{Principal: c.principal, Fix: &c.fix}.Remedy()
 			if len(remedy.Statements) != c.parts || (remedy.Decide == "") != (c.parts > 0) {
 				t.Errorf("%d statements and %q", len(remedy.Statements), remedy.Decide)
+			}
+			if made := strings.Contains(c.principal, "/AWSServiceRoleFor") || strings.Contains(c.principal, "/AWSReservedSSO_Admin"); (len(remedy.Then) > 0) != made {
+				t.Errorf("a key policy may name it for good %t, statements %v", made, remedy.Then)
 			}
 			rest := remedy.String()
 			for _, want := range c.want {

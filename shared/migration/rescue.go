@@ -12,6 +12,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -178,41 +179,63 @@ func (v *visit) keyRead(r Refused) string {
 	return v.job.Target
 }
 
-// proven asks, from the secret as it is now and from policies that are read afresh, which lock keeps the reader out. Certain is
-// false where that is not known: then nothing is weakened (docs/decisions/0025).
-func (v *visit) proven(ctx context.Context, r Refused, s guard.Secret, unseen error) (by Lock, certain bool, err error) {
+// keyBefore is the key that what was read had before, as UpdateSecret takes it. Where none was recorded it stays as it is.
+func (v *visit) keyBefore(r Refused) string {
+	before := v.job.Before
+	if before == nil {
+		return v.keyRead(r)
+	}
+	at := slices.IndexFunc(before.Replicas, func(copied guard.Replica) bool { return copied.Region == r.Region })
+	if at >= 0 {
+		return keyOf(before.Replicas[at])
+	}
+	return before.key()
+}
+
+// proven asks, from the secret as it is now and from policies that are read afresh, which lock keeps the reader out, and what would let
+// it in. Certain is false where the first is not known: then nothing is weakened (docs/decisions/0025).
+func (v *visit) proven(ctx context.Context, r Refused, s guard.Secret, unseen error) (found Refusal, certain bool, err error) {
 	waits := v.Now().Before(r.At.Add(unseenFor))
 	switch {
 	case unseen != nil && waits && v.needsLook(r):
-		return r.By, false, fmt.Errorf("%w: %w", ErrKept, unseen)
+		return Refusal{By: r.By}, false, fmt.Errorf("%w: %w", ErrKept, unseen)
 	case unseen != nil:
-		return r.By, false, nil //nolint:nilerr // people are notified of it as unknown
+		return Refusal{By: r.By}, false, nil //nolint:nilerr // people are notified of it as unknown
 	}
-	lock, err := v.Preflight.Refusing(ctx, s, r.Principal)
+	found, err = v.Preflight.Refusing(ctx, s, r.Principal, v.keyBefore(r))
 	switch {
 	case err != nil && waits:
-		return r.By, false, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
-	case err != nil || lock == LockUnknown:
-		return r.By, false, nil //nolint:nilerr // as above
+		return Refusal{By: r.By}, false, fmt.Errorf("find out which lock refused %s: %w", r.Principal, err)
+	case err != nil || found.By == LockUnknown:
+		return Refusal{By: r.By}, false, nil //nolint:nilerr // as above
 	}
-	return lock, true, nil
+	return found, true, nil
 }
 
 // whole is the answer to a denied read when everything that can be known of it is: what it would be, or that people decide.
-func (v *visit) whole(ctx context.Context, r Refused, certain bool) (Answer, string, error) {
+func (v *visit) whole(ctx context.Context, r Refused, found Refusal, certain bool) (Answer, string, error) {
 	answer, why := Judge(v.job, r, *v.job.Rules)
+	if !answer.weakens() {
+		return answer, why, nil
+	}
+	helps, with := found.Previous, "setting "+cmp.Or(v.keyBefore(r), "the AWS managed key")+" again"
+	if answer == AnswerGrant {
+		helps, with = found.Grant, "a grant on "+v.keyRead(r)
+	}
 	switch {
-	case !answer.weakens():
 	case !certain:
 		return AnswerPage, "what its role may do could not be found out, so nothing is weakened without a person", nil
 	case !r.Read:
 		return AnswerPage, "KMS refused it, and no event says that the read failed, so nothing is weakened without a person", nil
 	case answer == AnswerGrant && v.Grants == nil:
 		return AnswerPage, "a version is under the new key alone, and nobody here may make grants", nil
-	default:
-		if ok, err := v.mayRescue(ctx); !ok || err != nil {
-			return AnswerPage, fmt.Sprintf("the %s that a day allows in account %s are made, so a person decides", guard.Count(v.job.Rules.rescuesPerDay(), "rescue", "rescues"), v.job.Account), err
-		}
+	case denied(helps.Answer):
+		return AnswerPage, with + " would not let it in: " + helps.Why, nil
+	case helps.Answer != policy.Allowed:
+		return AnswerPage, "whether " + with + " would let it in is not known, so nothing is weakened without a person: " + helps.Why, nil
+	}
+	if ok, err := v.mayRescue(ctx); !ok || err != nil {
+		return AnswerPage, fmt.Sprintf("the %s that a day allows in account %s are made, so a person decides", guard.Count(v.job.Rules.rescuesPerDay(), "rescue", "rescues"), v.job.Account), err
 	}
 	return answer, why, nil
 }
@@ -227,12 +250,12 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 		v.job.forget(r)
 		return AnswerNone, nil
 	}
-	var certain bool
-	var err error
-	if r.By, certain, err = v.proven(ctx, r, s, unseen); err != nil {
+	found, certain, err := v.proven(ctx, r, s, unseen)
+	if err != nil {
 		return AnswerNone, err
 	}
-	answer, why, err := v.whole(ctx, r, certain)
+	r.By = found.By
+	answer, why, err := v.whole(ctx, r, found, certain)
 	if err != nil {
 		return AnswerNone, err
 	}
@@ -286,7 +309,14 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 	v.put(said(answer, problem))
 	v.promised = ""
 	v.job.forget(r)
-	v.job.Denials = append(v.job.Denials, Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer})
+	denial := Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer}
+	if answer == AnswerPage && r.By == LockKey {
+		denial.What, denial.Why = v.lacks(r), why+problem
+	}
+	v.job.Denials = append(v.job.Denials, denial)
+	if wait, is := v.job.keyRefused(); is && v.job.Phase == Observing {
+		v.job.Reason = wait.Reason
+	}
 	if err := v.save(ctx); err != nil {
 		return answer, errors.Join(err, failed)
 	}
@@ -353,6 +383,9 @@ func (v *visit) assessed(ctx context.Context, s guard.Secret, key, principal str
 	return nil
 }
 
+// lacks is the right that a reader lacks which the key keeps out.
+func (v *visit) lacks(r Refused) string { return cmp.Or(r.What, decrypt+" on "+v.keyRead(r)) }
+
 // diagnosis says which right the reader lacks, with the fix where one was found, and what was done: the reader's name is
 // what counts.
 func (v *visit) diagnosis(r Refused, reader *Reader, lost guard.LostReader, why string) guard.Move {
@@ -360,7 +393,7 @@ func (v *visit) diagnosis(r Refused, reader *Reader, lost guard.LostReader, why 
 	if r.By != LockKey {
 		return guard.Move{Reason: why, Reader: &lost}
 	}
-	lost.Right = cmp.Or(r.What, "kms:Decrypt on "+v.keyRead(r))
+	lost.Right = v.lacks(r)
 	move := guard.Move{Reason: why, Reader: &lost}
 	if reader != nil && reader.Fix != nil {
 		move.Remedies = []guard.Remedy{reader.Remedy()}

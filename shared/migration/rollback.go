@@ -358,8 +358,8 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 		}
 		present, same := false, false
 		for _, r := range s.Replicas {
-			if r.Region == c.Region {
-				present, same = true, sameKey(r, *was)
+			if r.Region == c.Region { // one that we made and that failed is made again
+				present, same = true, sameKey(r, *was) && (c.Removed.IsZero() || r.Status != copyFailed)
 			}
 		}
 		if present && !same && c.Removed.IsZero() {
@@ -393,12 +393,43 @@ func (v *visit) copiesBack(ctx context.Context, s guard.Secret) error {
 				return fmt.Errorf("make the copy in %s again: %w", c.Region, err)
 			}
 		}
+		if !c.Removed.IsZero() {
+			if err := v.awaitCopy(ctx, c.Region); err != nil {
+				return err
+			}
+		}
 		c.Removed, c.Done, c.Moved = time.Time{}, time.Time{}, time.Time{}
 		if err := v.save(ctx); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// What ReplicationStatus says of a copy (API reference, ReplicationStatusType); "" is not known.
+const (
+	copyInSync = "InSync"
+	copyFailed = "Failed"
+)
+
+// awaitCopy waits for a copy that was made again to be read. Where it takes longer going back stays begun, and every sweep looks again.
+func (v *visit) awaitCopy(ctx context.Context, region string) error {
+	status := ""
+	for i := range looksAtMost {
+		if i > 0 {
+			if err := v.Sleep(ctx, betweenLooks); err != nil {
+				return err
+			}
+		}
+		s, err := v.Secrets.Describe(ctx, v.ref())
+		if err != nil {
+			return fmt.Errorf("look at the copy in %s: %w", region, err)
+		}
+		if hasReplica(s, region, func(r guard.Replica) bool { status = r.Status; return r.Status == copyInSync || r.Status == "" }) {
+			return nil
+		}
+	}
+	return v.backUnproven(ctx, "the key is set back, and the copy in "+region+" that was made again is "+cmp.Or(status, "not there yet"))
 }
 
 // tagsBack restores our own tags and touches no others: their owner may have changed them since.

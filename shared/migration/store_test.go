@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -293,5 +294,60 @@ func TestASecretWithoutAJobHasNone(t *testing.T) {
 	s.noLoad = errDied
 	if _, err := s.store().Load(t.Context(), arn("db")); !errors.Is(err, errDied) {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A secret is found by whatever names it, its own name or that of its copy; where a job that may be of it cannot be read, that is said.
+func TestASecretIsFoundByWhatNamesIt(t *testing.T) {
+	s := newShelf()
+	doc := func(account, name string, copies ...migration.ReplicaTo) store.Document {
+		j := job(migration.Observing)
+		j.Secret, j.Name, j.Account, j.Copies = strings.Replace(arn(name), shop, account, 1), name, account, copies
+		raw, _ := json.Marshal(j)
+		return store.Document{ID: j.Secret, Revision: 7, Body: raw}
+	}
+	in := func(arn, where string) string { return strings.Replace(arn, ":"+region+":", ":"+where+":", 1) }
+	partial := func(arn string) string { return strings.TrimSuffix(arn, "-AbCdEf") }
+	lake, db := strings.Replace(arn("lake"), shop, data, 1), arn("db")
+	torn := store.Document{ID: arn("torn"), Revision: 1, Body: json.RawMessage(`[]`)}
+	s.groups = map[string][]store.Document{shop: {doc(shop, "db", migration.ReplicaTo{Region: other, Moved: now}), torn, doc(shop, "lake2")}, data: {doc(data, "lake")}}
+	e := &migration.Engine{Store: s.store()}
+	for sentence, c := range map[string]struct {
+		account, region, id string
+		want                string
+		unread              bool
+	}{
+		"by its ARN":                                  {shop, region, db, db, false},
+		"by its ARN without the end":                  {shop, region, partial(db), db, false},
+		"by an ARN that is a beginning of its ARN":    {data, region, partial(lake)[:len(partial(lake))-1], "", false},
+		"by an ARN of another secret":                 {shop, region, arn("d"), "", false},
+		"by its name":                                 {shop, region, "db", db, false},
+		"by its name, behind one that cannot be read": {shop, region, "lake2", arn("lake2"), false},
+		"by its name in another account":              {data, region, "lake", lake, false},
+		"by the name of a secret of another account":  {data, region, "db", "", false},
+		"by another name":                             {data, region, "sea", "", false},
+		"by its copy's ARN":                           {shop, other, in(db, other), db, false},
+		"by its copy's ARN without the end":           {shop, other, partial(in(db, other)), db, false},
+		"by its copy's name":                          {shop, other, "db", db, false},
+		"by a name where it has no copy":              {data, other, "lake", "", false},
+		"by an ARN where it has no copy":              {data, other, in(lake, other), "", false},
+		"one that cannot be read":                     {shop, region, arn("torn"), "", true},
+		"one that cannot be read, without the end":    {shop, region, partial(arn("torn")), "", true},
+		"a name that may be one that cannot be read":  {shop, region, "torn", "", true},
+		"nothing": {shop, region, "", "", false},
+	} {
+		found, err := e.Find(t.Context(), guard.SecretRef{Account: c.account, Region: c.region, ID: c.id})
+		if _, unread := errors.AsType[*store.Unreadable](err); found != c.want || unread != c.unread || (err != nil) != c.unread {
+			t.Errorf("%s: %q, want %q; error %v", sentence, found, c.want, err)
+		}
+	}
+	saved := s.save(t, job(migration.Sealed))
+	s.noList = errDied
+	if found, err := e.Find(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: saved.Secret}); found != saved.Secret || err != nil {
+		t.Errorf("whose ARN is whole is found without a list: %q, error %v", found, err)
+	}
+	s.noLoad = errDied
+	if _, err := e.Find(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: saved.Secret}); !errors.Is(err, errDied) {
+		t.Errorf("where its job cannot be read: %v", err)
 	}
 }

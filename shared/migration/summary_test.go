@@ -44,6 +44,7 @@ func TestStatusSaysWhatIsTrueNow(t *testing.T) {
 		"the run stopped, and who knows":       {phase: migration.Planned, job: begun, want: one(func(r *migration.Row) { r.Planned = 1 }), whom: "time", reason: "how that ended is not known yet"},
 		"sealed":                               {phase: migration.Sealed, want: one(func(r *migration.Row) { r.Sealed = 1 })},
 		"stuck":                                {phase: migration.Blocked, want: one(func(r *migration.Row) { r.Stuck = 1 }), whom: "security"},
+		"overtaken":                            {phase: migration.Overtaken, want: one(func(r *migration.Row) { r.Overtaken = 1 })},
 		"rolled back":                          {phase: migration.RolledBack, want: one(func(r *migration.Row) { r.RolledBack = 1 })},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -75,7 +75,7 @@ func Judge(j Job, r Refused, rules Rules) (Answer, string) {
 	}
 	if j.FirstNewAt.IsZero() {
 		if rules.AutoRollback {
-			return AnswerRollback, "no version is under the new key alone, so going back is one UpdateSecret"
+			return AnswerRollback, "its previous key lets it in, and going back is one UpdateSecret"
 		}
 		return AnswerPage, "automatic rollback is off"
 	}

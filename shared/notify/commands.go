@@ -46,7 +46,7 @@ func putUnder(label, secret string) string {
 // or waits for its material.
 func bringBack(key guard.Key) []string {
 	onKey := func(operation string) string {
-		return fmt.Sprintf("aws kms %s --region %s --key-id %s", operation, shellWord(arn.Of(key.ARN).Region), shellWord(key.ARN))
+		return awscli.OnKey(operation, OneLine(key.ARN))
 	}
 	switch {
 	case arn.Of(key.ARN).Region == "":

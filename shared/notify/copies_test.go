@@ -245,3 +245,22 @@ func TestEachReplicaThatFailedIsTriedAgainUnderAKeyOfOurs(t *testing.T) {
 		t.Errorf("%+v", fix)
 	}
 }
+
+// A row whose current version is under another key, which is out of use as well, is not brought back by the key of the incident.
+func TestTheCommandsOfAnIncidentBringBackEachKeyThatItsRowsNeed(t *testing.T) {
+	n := notifytest.Opened(guard.SecretKeyUnusable, "app", "cli")
+	n.Kind, n.Finding, n.Resource, n.Account, n.Region = guard.NoticeIncident, nil, keyHere, "111122223333", "eu-central-1"
+	n.Blast = &guard.BlastRadius{Key: keyHere, State: guard.KeyDisabled, Stops: []guard.Affected{
+		{Secret: "a", Fate: guard.FateEveryCopy},
+		{Secret: "b", Fate: guard.FateEveryCopy, Apart: []guard.Key{cmk(keyThere, guard.KeyPendingDeletion)}},
+		{Secret: "c", Fate: guard.FateEveryCopy, Apart: []guard.Key{cmk(keyThere, guard.KeyPendingDeletion)}},
+	}}
+	want := []string{
+		"aws kms enable-key --region eu-central-1 --key-id " + keyHere,
+		"aws kms cancel-key-deletion --region eu-west-1 --key-id " + keyThere,
+		"aws kms enable-key --region eu-west-1 --key-id " + keyThere,
+	}
+	if diff := cmp.Diff(want, fixFor(n, nil).Lines); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}

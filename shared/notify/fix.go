@@ -346,7 +346,24 @@ func incidentFix(n guard.Notice) Fix {
 	case n.Blast.Now().Usable():
 		return Fix{}
 	}
-	return bringBackFix([]guard.Key{{ARN: n.Resource, State: n.Blast.Now(), Store: n.Blast.Store}}, n.Account)
+	keys := []guard.Key{{ARN: n.Resource, State: n.Blast.Now(), Store: n.Blast.Store}}
+	for _, a := range slices.Concat(n.Blast.Stops, n.Blast.Unknown) { // this key brings back nothing that readers ask for first
+		for _, k := range a.Apart {
+			if k.Unusable() && !slices.ContainsFunc(keys, k.Same) && len(keys) < maxKeys {
+				keys = append(keys, k)
+			}
+		}
+	}
+	return bringBackFix(keys, n.Account)
+}
+
+// maxKeys bounds the keys of one fix.
+const maxKeys = 5
+
+// Rest says how to list the secrets of an incident that a message has no room for, and by which command.
+func Rest(n guard.Notice) (say, line string) {
+	return "Whatever stops fails " + string(guard.SecretKeyUnusable) + " in the list that this command prints with credentials of account " + n.Account +
+		", with the versions that do not open. Run it in each other account and Region, too, that has secrets under the key.", "doublelock audit --region " + shellWord(n.Region)
 }
 
 // bringBackFix is for keys of one secret or one incident. KMS switches keys on in their own account only.

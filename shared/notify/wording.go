@@ -334,7 +334,7 @@ func ToolName(tool string) string {
 func Why(n guard.Notice) string {
 	switch n.Kind {
 	case guard.NoticeIncident:
-		return "Readers fail at their next uncached read. What still opens does so with another key: its own, that of an older copy, or that of a replica. Switching this key off does not stop it."
+		return "Readers fail at their next uncached read. What still opens does so with another key: its own, that of another copy, or that of a replica. Switching this key off does not stop it."
 	case guard.NoticeKeyRestored:
 		if n.Blast != nil && !n.Blast.Now().Usable() {
 			return "A key whose deletion was canceled stays disabled until somebody enables it: its readers fail until then."

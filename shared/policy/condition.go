@@ -98,9 +98,11 @@ func (t *test) eval(c *context, reason *reasons) truth {
 		return t.evalAbsent(reason)
 	case known == keyEither:
 		return t.evalEither(c, values, reason)
-	case t.quantifier == single && (t.key.multivalued() || known == keyPresent && len(values) > 1):
+	case t.quantifier == single && (t.key.multivalued() || known == keyPresent && len(values) > 1 || known == keyAtLeast):
 		reason.note(t.name + " is multivalued and needs ForAnyValue or ForAllValues")
 		return maybe
+	case known == keyAtLeast:
+		return t.evalAtLeast(c, values, reason)
 	case known >= keyExcept:
 		return t.evalExcept(c, values, known, reason)
 	}
@@ -252,6 +254,17 @@ func (t *test) evalEither(c *context, values []string, reason *reasons) truth {
 		}
 	}
 	return result
+}
+
+// evalAtLeast decides where the key has some values and perhaps more: one that matches is enough for ForAnyValue, and one that does not is for
+// ForAllValues.
+func (t *test) evalAtLeast(c *context, values []string, reason *reasons) truth {
+	result := t.evalPresent(c, values, false, reason)
+	if result == truthOf(t.quantifier == forAny) {
+		return result
+	}
+	reason.missing(t.name)
+	return maybe
 }
 
 func (t *test) evalWhole(c *context, value []string, reason *reasons) truth {

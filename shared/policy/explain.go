@@ -74,6 +74,8 @@ func (e *evaluation) describe(s *Statement, i int) string {
 		got = "begins with " + values[0]
 	case keyEither:
 		got = "is one of " + strings.Join(values, ", ")
+	case keyAtLeast:
+		got = "has " + strings.Join(values, ", ") + " and perhaps others"
 	case keyPresent:
 		got = "is " + strings.Join(values, ", ")
 	}

@@ -18,6 +18,9 @@ type Grant struct {
 	EncryptionContextSubset map[string]string
 
 	SourceARN string // aws:SourceArn that the request must have; "" for no such constraint
+
+	// Older: it was made before whoever has the grantee's name now. Whether it gives him anything no page says.
+	Older bool
 }
 
 // contextOperations are the operations that take an encryption context; constraints bind only these.
@@ -38,6 +41,10 @@ func (g *Grant) allows(c *context, operation string, reason *reasons) (grade, tr
 	closest, named := grantee(g.Grantee, p, reason)
 	if named == no {
 		return gradeNone, no
+	}
+	if g.Older {
+		reason.note("grant " + g.ID + " was made before " + p.String() + " was, for another of that name, and AWS does not say whether it counts")
+		named = maybe
 	}
 	result := min(named, g.source(c, reason))
 	if slices.Contains(contextOperations, operation) {
@@ -88,7 +95,7 @@ func (g *Grant) constraint(c *context, reason *reasons) truth {
 		for key, value := range wanted {
 			got, known := c.lookup(contextKey{name: encryptionContextPrefix + strings.ToLower(key), row: encryptionContext})
 			switch {
-			case known == keyUnknown || known == keyHidden || known == keyEither:
+			case known == keyUnknown || known == keyHidden || known == keyEither || known == keyAtLeast:
 				reason.missing("kms:EncryptionContext:" + key)
 				result = min(result, maybe)
 			case known == keyAbsent || len(got) != 1 || got[0] != value:

@@ -59,6 +59,15 @@ func NewIndex(targets []Target) *Index {
 	return ix
 }
 
+// With is an index of the same resources under other policies and grants, which a function changes; all else of a target is to stay.
+func (ix *Index) With(change func(i int, t *Target)) *Index {
+	targets := slices.Clone(ix.targets)
+	for i := range targets {
+		change(i, &targets[i])
+	}
+	return &Index{targets: targets, contexts: ix.contexts, choices: ix.choices, byARN: ix.byARN, views: map[string]*view{}, valueNumbers: map[string][]int32{}, reached: map[reach][]int32{}}
+}
+
 // Query is one principal asking for one action.
 type Query struct {
 	index      *Index

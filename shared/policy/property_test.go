@@ -318,6 +318,26 @@ func TestKnownAnswersHoldForEachValueOfAKeyWithOneOfTwo(t *testing.T) {
 	})
 }
 
+// Where the answer is known of a key that has some values and perhaps more, it is the answer with those alone and with others beside them.
+func TestKnownAnswersHoldForMoreValuesThanAKeyIsKnownToHave(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		w := world{t}
+		d := w.draft()
+		d.request.Unknown = nil
+		delete(d.request.Context, "aws:TagKeys")
+		d.request.AtLeast = map[string][]string{"aws:TagKeys": {"pay"}}
+		decided := w.answer(d)
+		d.request.AtLeast = nil
+		for _, values := range [][]string{{"pay"}, {"pay", "ops"}, {"pay", "px", "q"}} {
+			d.request.Context["aws:TagKeys"] = values
+			if got := w.answer(d); decided != policy.Unknown && access(got) != access(decided) {
+				t.Fatalf("%s with at least one value, %s with %v", decided, got, values)
+			}
+		}
+	})
+}
+
 // What is certain of a federated user, of whose session policy nothing is said, is not the opposite where there is none, or one that
 // allows all.
 func TestKnownAnswersHoldForASessionPolicyOrNone(t *testing.T) {

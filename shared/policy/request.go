@@ -20,6 +20,10 @@ type Request struct {
 	// Context as well is not looked for here.
 	OneOf map[string][]string
 
+	// AtLeast holds keys, in any case, that the request has with these values, and perhaps with more. A key that is in Context or OneOf as well
+	// is not looked for here.
+	AtLeast map[string][]string
+
 	// Open says that Context is not complete: a key in none of these fields is unknown, unless it is declared (KeyOf) that such
 	// requests never have it. Otherwise a key in none of them is absent.
 	Open bool
@@ -38,6 +42,7 @@ const (
 	keyPresent          // with its values
 	keyBegins           // there, and only how its value begins is known
 	keyEither           // there, with one of its values
+	keyAtLeast          // there, with its values and perhaps more
 	keyExcept           // there, and none of its values; one that ends in / is a beginning
 	keyOther            // likewise, or not there
 	keyHidden           // there, with a value that is not known
@@ -75,8 +80,14 @@ func (c *context) lookup(key contextKey) ([]string, presence) {
 		}
 		return values, keyPresent
 	}
-	if values, _ := c.find(c.request.OneOf, key.name); len(values) > 0 {
+	switch values, _ := c.find(c.request.OneOf, key.name); {
+	case len(values) == 1:
+		return values, keyPresent
+	case len(values) > 1:
 		return values, keyEither
+	}
+	if values, _ := c.find(c.request.AtLeast, key.name); len(values) > 0 {
+		return values, keyAtLeast
 	}
 	flagged := listedIn(c.request.Unknown, key.name)
 	if flagged == byName {
@@ -126,10 +137,14 @@ func (c *context) find(keys map[string][]string, key string) ([]string, bool) {
 	return nil, false
 }
 
-// lowerKeys is a context with its keys in lower case.
+// lowerKeys is a context with its keys in lower case: the same where they are.
 func lowerKeys(context map[string][]string) map[string][]string {
-	if len(context) == 0 {
-		return nil
+	lower := true
+	for name := range context {
+		lower = lower && strings.ToLower(name) == name
+	}
+	if lower {
+		return context
 	}
 	out := make(map[string][]string, len(context))
 	for name, values := range context {

@@ -95,17 +95,18 @@ func (t *Trial) tries(k usedKey, way Way) (s step, tried bool) {
 		return step{way: way}, true
 	}
 	trial, use := t.said(Trials, way), t.said(Uses, way)
-	written := way == ByWrite || way == ByDefault
-	if way == ByDefault { // which was not asked; it writes as well
-		if trial = t.said(Trials, ByWrite); trial.closes() {
+	if way == ByDefault { // which nobody asks
+		if trial = t.said(Trials, ByWrite); len(trial.questions) > 0 && trial.unclear == "" {
 			trial.unclear = trial.String() + ", of a new value of a secret that is there"
 		}
 	}
 	switch {
 	case trial.closes() && use.passes():
 		trial.unclear = trial.String() + "; and " + use.String()
-	case len(trial.questions) == 0 && written:
+	case len(trial.questions) == 0 && way == ByWrite:
 		return s, false
+	case len(trial.questions) == 0 && way == ByDefault:
+		s.unsure = "whether Secrets Manager tries the AWS managed key for a new secret that names none is not documented"
 	case len(trial.questions) == 0:
 		s.unsure = "whether Secrets Manager tries the AWS managed key is not documented; doublelock conformance asks (kms.choice), and its report goes to --conformance"
 	}

@@ -97,6 +97,9 @@ func FromTrail(r trail.Record) (Call, bool) {
 	if d.Request == nil || text(d.Request["omitted"]) == "true" {
 		call.withoutParameters()
 		call.addDependents(c, nil)
+		if call.Request.Action == "secretsmanager:BatchGetSecretValue" {
+			call.addSecretNeeds("BatchGetSecretValue", c, nil)
+		}
 		return call, true
 	}
 	call.addParameters(d.Request)

@@ -198,10 +198,12 @@ type location struct {
 type usedKey struct {
 	arn     string // "" where it is not known
 	at      location
-	aliases []string // all of them, where complete
+	aliases []string // all of them, where complete, as they are now
 	all     bool
 	aws     bool // surely the AWS managed one
 	own     bool // surely a customer's
+
+	calledBy string // the alias by which the call names it; ""
 
 	another string // why it may be that of another secret than the one that is known; ""
 }
@@ -233,7 +235,7 @@ func (t *Trial) resolve(named keyName, at location) usedKey {
 		k.aliases, k.all = []string{whole.Resource}, true
 		return k
 	case alias: // AWS gives its own keys no other alias, and nobody else may
-		k.own, k.aliases, k.arn = true, []string{whole.Resource}, t.keyBehind(whole.String(), at.when)
+		k.own, k.aliases, k.calledBy, k.arn = true, []string{whole.Resource}, whole.Resource, t.keyBehind(whole.String(), at.when)
 	default:
 		k.arn = whole.String()
 	}
@@ -376,11 +378,13 @@ func (t *Trial) use(call Call, action string, k usedKey, version string) Call {
 			out.manager = guard.ManagerCustomer
 		}
 	}
-	switch {
-	case k.all:
+	switch then := t.aliasesThen(k, call.At); {
+	case k.all && (!k.own || call.At.IsZero()):
 		r.Context["kms:ResourceAliases"] = k.aliases
 	case k.own && t.awsAliasesAlone: // which a customer's key never has
-		r.Context["kms:ResourceAliases"] = append([]string{"alias/of-a-customer"}, k.aliases...)
+		r.Context["kms:ResourceAliases"] = append([]string{"alias/of-a-customer"}, then...)
+	case k.own && len(then) > 0:
+		r.AtLeast = map[string][]string{"kms:ResourceAliases": then}
 	default:
 		r.Unknown = append(r.Unknown, "kms:ResourceAliases")
 	}

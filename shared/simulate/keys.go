@@ -158,14 +158,29 @@ func (t *Trial) withAlias(call Call) Call {
 	return call
 }
 
-// keyBehind is the ARN of the key that an alias led to at a time; "" where it is not known. One that leads to a key which was made later
-// led to another one before.
+// keyBehind is the ARN of the key that an alias led to at a time; "" where it is not known. One that was given to its key later led to another
+// one before, or to none.
 func (t *Trial) keyBehind(alias string, at time.Time) string {
-	key := t.options.Aliases[alias]
-	if created := t.options.Created[key]; !at.IsZero() && at.Before(created.Truncate(time.Second)) {
+	if !t.ledThen(alias, at) {
 		return ""
 	}
-	return key
+	return t.options.Aliases[alias]
+}
+
+// ledThen reports whether an alias led at a time where it is known to lead now.
+func (t *Trial) ledThen(alias string, at time.Time) bool {
+	since := t.options.Since[alias]
+	return at.IsZero() || !since.IsZero() && !at.Before(since.Truncate(time.Second))
+}
+
+// aliasesThen are the aliases of a customer's key that it had at a time, as far as is known: those that were taken away since are in no
+// listing.
+func (t *Trial) aliasesThen(k usedKey, at time.Time) []string {
+	return slices.DeleteFunc(slices.Clone(k.aliases), func(name string) bool {
+		whole := arn.Of(k.arn)
+		whole.Resource = name
+		return name != k.calledBy && !t.ledThen(whole.String(), at)
+	})
 }
 
 // asksForWholeAccounts reports whether no candidate sets the keys of one account and Region apart.

@@ -88,9 +88,15 @@ func (call *Call) addSecretNeeds(name string, c trail.Change, request map[string
 			read.unsureSuffix = !suffixed(id)
 			call.take(read, "")
 		}
-		if len(ids) == 0 { // filters
-			call.take(call.permission("secretsmanager:ListSecrets", "*"), "")
-			call.take(call.readOf(""), "")
+		if len(ids) == 0 { // filters, or what is not in the record: of all that the caller may list and read there
+			unsure := ""
+			if request == nil {
+				unsure = "which secrets were read is not in the record"
+			}
+			call.take(call.permission("secretsmanager:ListSecrets", "*"), unsure)
+			read := call.readOf(arn.PartitionOf(c.Region).New("secretsmanager", c.Region, c.Account, "secret:*").String())
+			read.NoResource = true
+			call.take(read, unsure)
 		}
 	case "RotateSecret":
 		if function := text(request["rotationLambdaARN"]); function != "" {

@@ -2,6 +2,7 @@ package simulate_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/preventive"
@@ -39,12 +40,13 @@ func TestARecordIsTriedAsAWhole(t *testing.T) {
 		"the issuer is the role with its path":         {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, who(``), ``, simulate.Options{}, simulate.Denied},
 		"no issuer, and a path decides":                {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, bare, ``, simulate.Options{}, simulate.Unknown},
 		"no issuer, and the name decides":              {`"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/BreakGlass"}`, bare, ``, simulate.Options{}, simulate.Denied},
-		"no issuer, and a snapshot knows the role":     {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, bare, ``, simulate.Options{Principals: map[string]string{"111122223333/role/dev": "arn:aws:iam::111122223333:role/team/dev"}}, simulate.Denied},
+		"no issuer, and a snapshot knows the role":     {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, bare, ``, simulate.Options{Principals: map[string]simulate.Principal{"111122223333/role/dev": {ARN: "arn:aws:iam::111122223333:role/team/dev"}}}, simulate.Denied},
+		"one of that name that is gone":                {`"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::*:role/team/*"}`, bare, ``, simulate.Options{Principals: map[string]simulate.Principal{"111122223333/role/dev": {ARN: "arn:aws:iam::111122223333:role/team/dev", Former: func(string, time.Time) bool { return true }}}}, simulate.Unknown},
 		"a service-linked role is known by its path":   {`"Null":{"aws:PrincipalArn":"false"}`, linked(`arn:aws:iam::111122223333:role/aws-service-role/rds.amazonaws.com/AWSServiceRoleForRDS`), ``, simulate.Options{}, simulate.Unbound},
 		"and no other that has a name like one":        {`"Null":{"aws:PrincipalArn":"false"}`, linked(`arn:aws:iam::111122223333:role/AWSServiceRoleForRDS`), ``, simulate.Options{}, simulate.Denied},
 		"nor one under a path like it":                 {`"Null":{"aws:PrincipalArn":"false"}`, linked(`arn:aws:iam::111122223333:role/team/aws-service-role/AWSServiceRoleForRDS`), ``, simulate.Options{}, simulate.Denied},
 		"which it is without a path is not known":      {`"Null":{"aws:PrincipalArn":"false"}`, linked(``), ``, simulate.Options{}, simulate.Unknown},
-		"but in a snapshot":                            {`"Null":{"aws:PrincipalArn":"false"}`, linked(``), ``, simulate.Options{Principals: map[string]string{"111122223333/role/AWSServiceRoleForRDS": "arn:aws:iam::111122223333:role/AWSServiceRoleForRDS"}}, simulate.Denied},
+		"but in a snapshot":                            {`"Null":{"aws:PrincipalArn":"false"}`, linked(``), ``, simulate.Options{Principals: map[string]simulate.Principal{"111122223333/role/AWSServiceRoleForRDS": {ARN: "arn:aws:iam::111122223333:role/AWSServiceRoleForRDS"}}}, simulate.Denied},
 		"where nothing denies it, it passes":           {`"Null":{"aws:PrincipalArn":"true"}`, linked(``), ``, simulate.Options{}, simulate.Passes},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -120,10 +122,10 @@ func TestChoosingTheManagedKeyIsAsClosedAsAWSSays(t *testing.T) {
 		answers []simulate.Answer
 		want    map[string]policy.Answer
 	}{
-		"nobody has asked": {nil, map[string]policy.Answer{named: policy.Unknown, empty: policy.Unknown, replica: policy.Unknown, legacy: policy.Allowed, rds: policy.Allowed}},
+		"nobody has asked": {nil, map[string]policy.Answer{named: policy.Unknown, empty: policy.Unknown, replica: policy.Unknown, legacy: policy.Allowed, rds: policy.Unknown}},
 		"it tries every key": {all(false), map[string]policy.Answer{named: policy.ExplicitlyDenied, empty: policy.ExplicitlyDenied,
-			replica: policy.ExplicitlyDenied, legacy: policy.Allowed, rds: policy.Allowed}},
-		"it tries none":                  {none, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed}},
+			replica: policy.ExplicitlyDenied, legacy: policy.Allowed, rds: policy.Unknown}},
+		"it tries none":                  {none, map[string]policy.Answer{named: policy.Allowed, replica: policy.Allowed, legacy: policy.Allowed, rds: policy.Unknown}},
 		"it tries the key of each write": {all(true)[3:], map[string]policy.Answer{legacy: policy.ExplicitlyDenied, rds: policy.Unknown}},
 	} {
 		found := map[string]policy.Answer{}

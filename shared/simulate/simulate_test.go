@@ -78,7 +78,7 @@ func TestRecordedCalls(t *testing.T) {
 	known := simulate.Options{
 		Keys:       map[string]guard.Key{customer.ARN: customer, "arn:aws:kms:us-east-1:111122223333:key/aaaa2222-3333-4444-5555-666677778888": managed},
 		Secrets:    []guard.Secret{under("a/b", customer), under("old/b", managed)},
-		Principals: map[string]string{"111122223333/role/doublelock-read": "arn:aws:iam::111122223333:role/doublelock-read"},
+		Principals: map[string]simulate.Principal{"111122223333/role/doublelock-read": {ARN: "arn:aws:iam::111122223333:role/doublelock-read"}},
 	}
 	for name, tt := range map[string]struct {
 		event     string
@@ -94,7 +94,7 @@ func TestRecordedCalls(t *testing.T) {
 		"a key id that nobody knows":                                      {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"99992222-3333-4444-5555-666677778888"}`, ``), want: simulate.Unknown, statement: "doublelock-kms/DefaultKeyUse"},
 		"the AWS managed key by its id":                                   {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"aaaa2222-3333-4444-5555-666677778888"}`, ``), options: known, want: simulate.Unknown, statement: "doublelock-kms/DefaultKeyUse"},
 		"a secret with a stranger's key":                                  {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"arn:aws:kms:us-east-1:999999999999:key/1"}`, ``), want: simulate.Denied, statement: "doublelock-keys/KeyNotApproved"},
-		"an alias known to name a stranger's":                             {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"alias/app"}`, ``), options: simulate.Options{Aliases: map[string]string{"arn:aws:kms:us-east-1:111122223333:alias/app": "arn:aws:kms:us-east-1:999999999999:key/1"}}, want: simulate.Denied, statement: "doublelock-keys/KeyNotApproved"},
+		"an alias known to name a stranger's":                             {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"a/b","kmsKeyId":"alias/app"}`, ``), options: simulate.Options{Aliases: map[string]string{appAlias: "arn:aws:kms:us-east-1:999999999999:key/1"}, Since: map[string]time.Time{appAlias: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)}}, want: simulate.Denied, statement: "doublelock-keys/KeyNotApproved"},
 		"a secret that RDS owns":                                          {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"rds!db-1"}`, ``), early: true, want: simulate.Passes},
 		"a secret that RDS owns, under the KMS layer":                     {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"rds!db-1"}`, ``), want: simulate.Denied, statement: "doublelock-kms/DefaultKeyUse"},
 		"one that RDS owns under a key of the account":                    {event: event("secretsmanager", "CreateSecret", role(own, "app"), `{"name":"rds!db-1","kmsKeyId":"alias/app"}`, ``), want: simulate.Passes},

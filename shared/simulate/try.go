@@ -31,14 +31,20 @@ type Options struct {
 	Alone bool
 	// Aliases are the key ARNs that alias ARNs stand for, where they are known.
 	Aliases map[string]string
-	Created map[string]time.Time // keys by ARN: when each was made
-	// What is known of an organization beside its records: keys by ARN, secrets with their keys, and principals' ARNs by
-	// account/role/name or account/user/name.
+	Since   map[string]time.Time // aliases by ARN: when each was given to its key; of others it is not known what they led to before
+	// What is known of an organization beside its records: keys by ARN, secrets with their keys, and principals by account/role/name or
+	// account/user/name.
 	Keys       map[string]guard.Key
 	Secrets    []guard.Secret
-	Principals map[string]string
+	Principals map[string]Principal
 	// Answers are AWS's, of whether a policy about the AWS managed key stops a way to it, as far as somebody has asked.
 	Answers []Answer
+}
+
+// Principal is a role or user that is there. Former says of a unique id, or of a time, that whoever had its name then was another one.
+type Principal struct {
+	ARN    string
+	Former func(uniqueID string, at time.Time) bool
 }
 
 // Trial tries calls on candidates. It is safe for concurrent use.

@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/simulate"
@@ -33,7 +34,7 @@ func TestAResourceThatNobodyNamedIsNotTakenForAnother(t *testing.T) {
 	secrets := func(name, parameters string) string {
 		return event("secretsmanager", name, role("111122223333", "app"), parameters, ``)
 	}
-	snapshot := simulate.Options{Aliases: map[string]string{"arn:aws:kms:us-east-1:111122223333:alias/app": appKey},
+	snapshot := simulate.Options{Aliases: map[string]string{appAlias: appKey}, Since: map[string]time.Time{appAlias: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)},
 		Keys: map[string]guard.Key{appKey: {ARN: appKey, Manager: guard.ManagerCustomer}}}
 	for sentence, tt := range map[string]struct {
 		statement, event string

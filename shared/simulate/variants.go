@@ -83,11 +83,11 @@ func (t *Trial) variants(call Call) []Call {
 		if p.ServiceLinked() { // by its name alone
 			more = append(more, linkedFolder)
 		}
-		out = t.paths(out, t.asks["aws:principalarn"], more, func(c *Call, role string) { c.Request.Principal.Role, c.Request.Principal.PathSure = role, true },
+		out = t.paths(out, p.UniqueID, t.asks["aws:principalarn"], more, func(c *Call, role string) { c.Request.Principal.Role, c.Request.Principal.PathSure = role, true },
 			func(c Call) string { return c.Request.Principal.Role })
 	}
 	if call.unsurePath {
-		out = t.paths(out, true, nil, func(c *Call, resource string) { c.Request.Resource = resource }, func(c Call) string { return c.Request.Resource })
+		out = t.paths(out, "", true, nil, func(c *Call, resource string) { c.Request.Resource = resource }, func(c Call) string { return c.Request.Resource })
 	}
 	if found, known := t.options.Keys[call.Request.Resource]; call.rcps == bind && usesKey(call.Request.Action) {
 		switch {
@@ -111,14 +111,15 @@ func (t *Trial) variants(call Call) []Call {
 	return t.withDefaults(out)
 }
 
-// paths puts a role or user that the record names without its path under each path that it may have: the one that is known,
-// or none, some, and those that the candidates name. more are those to try whether or not a candidate asks for paths.
-func (t *Trial) paths(calls []Call, asked bool, more []string, set func(*Call, string), get func(Call) string) []Call {
+// paths puts a role or user that the record names without its path, perhaps by its unique id, under each path that it may have: the one that is
+// known, or none, some, and those that the candidates name. Who had the name before may have had another path. more are those to try
+// whether or not a candidate asks for paths.
+func (t *Trial) paths(calls []Call, uniqueID string, asked bool, more []string, set func(*Call, string), get func(Call) string) []Call {
 	whole := arn.Of(get(calls[0]))
 	kind, name := whole.Split()
-	if known := t.options.Principals[whole.Account+"/"+kind+"/"+name]; known != "" {
+	if known := t.options.Principals[whole.Account+"/"+kind+"/"+name]; known.ARN != "" && (known.Former == nil || !known.Former(uniqueID, calls[0].At)) {
 		for i := range calls {
-			set(&calls[i], known)
+			set(&calls[i], known.ARN)
 		}
 		return calls
 	}

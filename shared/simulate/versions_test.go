@@ -67,18 +67,19 @@ func TestAReadIsTriedWithTheKeysOfTheVersionItAsksFor(t *testing.T) {
 	}
 }
 
-func TestAnAliasDidNotLeadToAKeyThatWasMadeLater(t *testing.T) {
+const appAlias = "arn:aws:kms:us-east-1:111122223333:alias/app"
+
+func TestAnAliasLedToItsKeySinceItWasGivenToIt(t *testing.T) {
 	called := time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC) // as event has it
 	for sentence, tt := range map[string]struct {
-		created          time.Time
+		since            time.Time
 		denied, notOther simulate.Outcome
 	}{
-		"made before":    {called.AddDate(0, -1, 0), simulate.Denied, simulate.Passes},
-		"made later":     {called.AddDate(0, 1, 0), simulate.Unknown, simulate.Unknown},
-		"nobody says it": {time.Time{}, simulate.Denied, simulate.Passes},
+		"before the call": {called.AddDate(0, -1, 0), simulate.Denied, simulate.Passes},
+		"after it":        {called.AddDate(0, 1, 0), simulate.Unknown, simulate.Unknown},
+		"nobody says":     {time.Time{}, simulate.Unknown, simulate.Unknown},
 	} {
-		o := simulate.Options{Keys: map[string]guard.Key{appKey: {ARN: appKey, Manager: guard.ManagerCustomer}}, Created: map[string]time.Time{appKey: tt.created},
-			Aliases: map[string]string{"arn:aws:kms:us-east-1:111122223333:alias/app": appKey}}
+		o := simulate.Options{Keys: map[string]guard.Key{appKey: {ARN: appKey, Manager: guard.ManagerCustomer}}, Since: map[string]time.Time{appAlias: tt.since}, Aliases: map[string]string{appAlias: appKey}}
 		for name, text := range map[string]string{
 			"a new secret":  event("secretsmanager", "CreateSecret", role("111122223333", "app"), `{"name":"a","kmsKeyId":"alias/app"}`, ``),
 			"the key alone": event("kms", "GenerateDataKey", role("111122223333", "app"), `{"keyId":"alias/app"}`, ``),
@@ -86,9 +87,35 @@ func TestAnAliasDidNotLeadToAKeyThatWasMadeLater(t *testing.T) {
 			for key, want := range map[string]simulate.Outcome{appKey: tt.denied, vendorKey: tt.notOther} {
 				v := trial(t, []simulate.Candidate{denying(t, `"Action":"kms:GenerateDataKey","Resource":"`+key+`"`)}, o).Try(recorded(t, text))
 				if v.Outcome != want {
-					t.Errorf("%s under an alias of a key %s, without %s: %s, want %s: %s", name, sentence, key, v.Outcome, want, v.Decision.Why)
+					t.Errorf("%s under an alias given to the key %s, without %s: %s, want %s: %s", name, sentence, key, v.Outcome, want, v.Decision.Why)
 				}
 			}
+		}
+	}
+}
+
+// Which aliases a key had at the time of a call is known of those that were given to it before, and of no other: one may have been taken away.
+func TestAKeyHadTheAliasesThatItWasGivenBeforeTheCall(t *testing.T) {
+	called := time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC)
+	app := guard.Key{ARN: appKey, Manager: guard.ManagerCustomer, Aliases: []string{"alias/app", "alias/new"}}
+	o := simulate.Options{Keys: map[string]guard.Key{appKey: app}, Aliases: map[string]string{appAlias: appKey},
+		Since: map[string]time.Time{appAlias: called.AddDate(0, -1, 0), strings.Replace(appAlias, "app", "new", 1): called.AddDate(0, 1, 0)}}
+	for sentence, tt := range map[string]struct {
+		named, condition string
+		want             simulate.Outcome
+	}{
+		"one that it had":                   {appKey, `"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/app"}`, simulate.Denied},
+		"all but those that it had":         {appKey, `"ForAllValues:StringNotEquals":{"kms:ResourceAliases":"alias/app"}`, simulate.Passes},
+		"one that it was given later":       {appKey, `"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/new"}`, simulate.Unknown},
+		"one that may have been taken away": {appKey, `"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/gone"}`, simulate.Unknown},
+		"none other":                        {appKey, `"ForAllValues:StringLike":{"kms:ResourceAliases":"alias/app"}`, simulate.Unknown},
+		"any":                               {appKey, `"Null":{"kms:ResourceAliases":"false"}`, simulate.Denied},
+		"the one that the call names":       {"alias/new", `"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/new"}`, simulate.Denied},
+	} {
+		text := event("secretsmanager", "CreateSecret", role("111122223333", "app"), `{"name":"a","kmsKeyId":"`+tt.named+`"}`, ``)
+		v := trial(t, []simulate.Candidate{denying(t, `"Action":"kms:GenerateDataKey","Resource":"*","Condition":{`+tt.condition+`}`)}, o).Try(recorded(t, text))
+		if v.Outcome != tt.want {
+			t.Errorf("%s: %s, want %s: %s", sentence, v.Outcome, tt.want, v.Decision.Why)
 		}
 	}
 }

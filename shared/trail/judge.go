@@ -90,6 +90,13 @@ func deniedReadReason(c *Change, row *call) string {
 	}
 }
 
+// ByKey reports that a denied read was, or may have been, refused because of what the key is, and not only because of who asked.
+// A denial says it in its text alone: Secrets Manager's "Access to KMS is not allowed", and KMS's of a key that "does not exist".
+// Only a look says what is so.
+func (c Change) ByKey() bool {
+	return c.Kind == DeniedRead && (!c.Denied() || strings.Contains(c.ErrorMessage, "Access to KMS") || strings.Contains(c.ErrorMessage, "does not exist"))
+}
+
 func attemptReason(c *Change) string {
 	outcome := "nothing changed"
 	switch c.EventName {

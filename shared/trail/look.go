@@ -16,7 +16,7 @@ const LookDetailType = "Doublelock Look"
 type Look struct {
 	Secret guard.SecretRef
 	Cause  guard.Cause
-	Led    guard.EntryRef // what led to it in the index
+	Led    guard.EntryRef // what led to it in the index; zero: a read that was refused by a key
 }
 
 // lookBody is a look as it is sent.

@@ -53,7 +53,7 @@ func story() []scene {
 				return s.create(ctx, local.By("app-deploy", local.Payments, s.org.Second()), secrets.NewSecret{Name: "payments/settlement", Tags: map[string]string{"Owner": "team-payments", "environment": "production"}})
 			}},
 		{"A reader that loses access all the same",
-			"The batch role read this secret before the move and after it. Then somebody denies it every key. The watchdog sees the refused read, reads the policies, and the secret goes back.",
+			"The batch role read this secret before the move. Then its owner writes a new version, which opens with the CMK alone, and somebody denies the role that key. The watchdog sees the refused read, reads the policies, which say that the previous key lets the role in, and the secret goes back.",
 			func(ctx context.Context, s *runner) error {
 				who := local.By("app-deploy", local.Payments, s.org.Home())
 				if err := s.create(ctx, who, secrets.NewSecret{Name: "payments/batch", Tags: owner("team-payments")}); err != nil {
@@ -61,6 +61,9 @@ func story() []scene {
 				}
 				reader := local.By("app-batch", local.Payments, s.org.Home())
 				if err := s.read(ctx, reader, "payments/batch"); err != nil {
+					return err
+				}
+				if err := s.putValue(ctx, who, "payments/batch"); err != nil {
 					return err
 				}
 				s.org.DenyKey(local.Payments, "app-batch")

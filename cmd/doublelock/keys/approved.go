@@ -28,7 +28,7 @@ func runKeysApproved(ctx context.Context, env *command.Env, access *inventory.Ac
 	approved := c.Runtime().Approved
 	approved.Aliases = approvals.Aliases
 	carriers := keyreview.Carriers(access.Snapshot(), approved)
-	broken, err := readTrails(ctx, env, trails, func(c trail.Change) { keyreview.Attribute(carriers, c) })
+	broken, err := readTrails(ctx, env, trails, func(r trail.Record) { keyreview.Attribute(carriers, r.Change) })
 	if err != nil {
 		return err
 	}

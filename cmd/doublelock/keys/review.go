@@ -123,15 +123,29 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	return nil
 }
 
-// seen reads who used which key, a line for each way.
+// seen reads who used which key, a line for each way, with its first and last time.
 func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.Use, error) {
 	var out []keyreview.Use
-	known := map[keyreview.Use]bool{}
-	broken, err := readTrails(ctx, env, trails, func(c trail.Change) {
-		for _, u := range keyreview.UsesOf(c) {
-			if !known[u] {
-				known[u] = true
+	known := map[keyreview.Use]int{}
+	broken, err := readTrails(ctx, env, trails, func(r trail.Record) {
+		for _, u := range keyreview.UsesOf(r) {
+			way := u
+			way.First, way.Last = time.Time{}, time.Time{}
+			at, found := known[way]
+			switch {
+			case !found:
+				known[way] = len(out)
 				out = append(out, u)
+				continue
+			case u.Last.IsZero() || out[at].Last.IsZero(): // one that may be of any time
+				out[at].First, out[at].Last = time.Time{}, time.Time{}
+				continue
+			}
+			if u.First.Before(out[at].First) {
+				out[at].First = u.First
+			}
+			if u.Last.After(out[at].Last) {
+				out[at].Last = u.Last
 			}
 		}
 	})
@@ -145,10 +159,10 @@ func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.U
 }
 
 // readTrails hands over the calls of recorded CloudTrail. broken counts what could not be read, each part of which is said.
-func readTrails(ctx context.Context, env *command.Env, trails []string, event func(trail.Change)) (broken int, err error) {
+func readTrails(ctx context.Context, env *command.Env, trails []string, event func(trail.Record)) (broken int, err error) {
 	reader := &input.Trail{Env: env}
 	reader.Event = func(r trail.Record) error {
-		event(r.Change)
+		event(r)
 		return nil
 	}
 	reader.Broken = func(reason error) error {

@@ -93,6 +93,12 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 	if err != nil {
 		return err
 	}
+	unknown := 0 // whoever has but a way may open it as it is, too
+	for _, r := range rows {
+		if r.Answer == policy.Unknown {
+			unknown++
+		}
+	}
 	if env.AsJSON() {
 		err = writeReadersJSON(env, access.Assumed(), secret.Facts.ARN, rows, roots, unread)
 	} else {
@@ -102,7 +108,7 @@ func runReaders(env *command.Env, access *inventory.Access, id string, all bool)
 		return fmt.Errorf("write readers: %w", err)
 	}
 	fmt.Fprintf(env.Stderr, "%s: %s, %d unknown, %d with the secret lock alone, %d with the key lock alone%s\n", secret.Facts.ARN,
-		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), counts[policy.Unknown], counts[policy.ImplicitlyDenied], keyOnly,
+		output.Count(counts[policy.Allowed], "principal can open it", "principals can open it"), unknown, counts[policy.ImplicitlyDenied], keyOnly,
 		input.NotCounted(unread))
 	noteRoots(env, roots)
 	certain, perhaps := locks.CountPaths(paths)

@@ -288,14 +288,14 @@ func mostAttached(s *inventory.Snapshot) int {
 
 // know takes from a snapshot what records leave out: which keys aliases name, which key a secret has, the paths of roles and users.
 func know(o *simulate.Options, s *inventory.Snapshot) {
-	o.Aliases, o.Keys, o.Principals, o.Created = map[string]string{}, map[string]guard.Key{}, map[string]string{}, map[string]time.Time{}
+	o.Aliases, o.Keys, o.Principals, o.Since = map[string]string{}, map[string]guard.Key{}, map[string]simulate.Principal{}, map[string]time.Time{}
 	for _, k := range s.Keys {
-		o.Keys[k.Facts.ARN], o.Created[k.Facts.ARN] = k.Facts, k.CreatedAt
+		o.Keys[k.Facts.ARN] = k.Facts
 		named := arn.Of(k.Facts.ARN)
 		for _, alias := range k.Facts.Aliases {
 			if k.Facts.Manager == guard.ManagerCustomer {
 				named.Resource = alias
-				o.Aliases[named.String()] = k.Facts.ARN
+				o.Aliases[named.String()], o.Since[named.String()] = k.Facts.ARN, k.AliasesSet[alias]
 			}
 		}
 	}
@@ -312,7 +312,7 @@ func know(o *simulate.Options, s *inventory.Snapshot) {
 	for _, p := range s.Principals {
 		at := arn.Of(p.ARN)
 		kind, _ := at.Split()
-		o.Principals[p.Account+"/"+kind+"/"+at.Base()] = p.ARN
+		o.Principals[p.Account+"/"+kind+"/"+at.Base()] = simulate.Principal{ARN: p.ARN, Former: p.Former}
 	}
 }
 

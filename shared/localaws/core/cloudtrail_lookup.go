@@ -38,16 +38,36 @@ type lookupInput struct {
 	StartTime, EndTime float64 // epoch seconds; 0 is open
 	MaxResults         int
 	NextToken          string
+	EventCategory      string // "insight": no management events
 }
 
-// lookupEvents searches the management events of the last 90 days, newest first, by at most one attribute.
+// lookupAttributes are what LookupEvents searches by. Source: API reference, LookupAttribute.
+var lookupAttributes = []string{"EventId", "EventName", "ReadOnly", "Username", "ResourceType", "ResourceName", "EventSource", "AccessKeyId"}
+
+// check refuses what CloudTrail does. Source: API reference, LookupEvents.
+func (in lookupInput) check() error {
+	switch {
+	case len(in.LookupAttributes) > 1:
+		return &Error{Code: "InvalidLookupAttributesException", Message: "You can only specify one attribute."}
+	case len(in.LookupAttributes) == 1 && !slices.Contains(lookupAttributes, in.LookupAttributes[0].AttributeKey):
+		return &Error{Code: "InvalidLookupAttributesException", Message: "Unknown attribute " + in.LookupAttributes[0].AttributeKey + "."}
+	case in.MaxResults < 0 || in.MaxResults > lookupPage:
+		return &Error{Code: "InvalidMaxResultsException", Message: "MaxResults must be from 1 to 50."}
+	case in.EndTime > 0 && in.StartTime > in.EndTime:
+		return &Error{Code: "InvalidTimeRangeException", Message: "The start time must be before the end time."}
+	}
+	return nil
+}
+
+// lookupEvents searches the management events of the last 90 days, newest first, by at most one attribute. AWS answers two
+// searches a second in each account and Region; Faults throttle here.
 func lookupEvents(c *Call) (any, error) {
 	var in lookupInput
 	if err := c.Decode(&in); err != nil {
 		return nil, err
 	}
-	if len(in.LookupAttributes) > 1 {
-		return nil, &Error{Code: "InvalidLookupAttributesException", Message: "You can only specify one attribute."}
+	if err := in.check(); err != nil {
+		return nil, err
 	}
 	var matched []entry
 	for e := range trailAt(c.AWS, c.Location).candidates(c.AWS, in) {
@@ -74,7 +94,7 @@ func lookupEvents(c *Call) (any, error) {
 func (in lookupInput) matches(a *AWS, e entry, now time.Time) bool {
 	at := e.at().Truncate(time.Second) // as its record says it
 	seconds := float64(at.Unix())
-	if now.Sub(at) > lookupBack || in.StartTime > seconds || in.EndTime > 0 && in.EndTime < seconds {
+	if in.EventCategory == "insight" || now.Sub(at) > lookupBack || in.StartTime > seconds || in.EndTime > 0 && in.EndTime < seconds {
 		return false
 	}
 	for _, wanted := range in.LookupAttributes {
@@ -102,6 +122,12 @@ func attributeOf(record Record, key string) []string {
 		return []string{strconv.FormatBool(readOnly)}
 	case "Username":
 		return []string{usernameOf(record)}
+	case "ResourceType":
+		var types []string
+		for _, r := range touchedBy(record) {
+			types = append(types, text(r["type"]))
+		}
+		return types
 	case "AccessKeyId":
 		return []string{text(within(record, "userIdentity", "accessKeyId"))}
 	}
@@ -137,12 +163,21 @@ func resourceNames(record Record) []string {
 			names = append(names, name)
 		}
 	}
+	for _, r := range touchedBy(record) {
+		names = append(names, text(r["ARN"]))
+	}
+	return names
+}
+
+// touchedBy are the resources of a record, each with its ARN and, as a rule, its type.
+func touchedBy(record Record) []map[string]any {
+	var all []map[string]any
 	resources, _ := record["resources"].([]any)
 	for _, r := range resources {
 		object, _ := r.(map[string]any)
-		names = append(names, text(object["ARN"]))
+		all = append(all, object)
 	}
-	return names
+	return all
 }
 
 func lookedUp(record Record) Reply {

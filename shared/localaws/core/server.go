@@ -113,7 +113,8 @@ func readInput(c *Call, s Service, r *http.Request) error {
 		c.Operation = s.Route(c)
 	default:
 		c.Input = body
-		_, c.Operation, _ = strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+		target := r.Header.Get("X-Amz-Target") // of CloudTrail, botocore writes the whole name of the service, dots and all
+		c.Operation = target[strings.LastIndex(target, ".")+1:]
 	}
 	return nil
 }

@@ -23,6 +23,7 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/localaws"
 	"github.com/doublelock/doublelock/shared/migration"
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -210,8 +211,8 @@ func (allows) Check(context.Context, guard.Secret, string, []string) (migration.
 	return migration.Assessment{}, nil
 }
 
-func (allows) Refusing(context.Context, guard.Secret, string) (migration.Lock, error) {
-	return migration.LockKey, nil
+func (allows) Refusing(context.Context, guard.Secret, string, string) (migration.Refusal, error) {
+	return migration.Refusal{By: migration.LockKey, Previous: policy.Decision{Answer: policy.Allowed}}, nil
 }
 
 func (w *world) describe(secret string) guard.Secret {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/organizations"
 	"github.com/aws/aws-sdk-go-v2/service/secretsmanager"
 
 	"github.com/doublelock/doublelock/shared/cloud"
@@ -178,7 +179,7 @@ func (w *testbed) between(job migration.Job, written *int) {
 		w.takeAway()
 	} else if w.taken && w.Drive.Takes.Gives > 0 {
 		if w.Drive.Takes.Gives--; w.Drive.Takes.Gives == 0 {
-			w.makeReader(w.Drive.Takes.From, w.Readers[w.Drive.Takes.From])
+			w.giveBack()
 		}
 	}
 	*w.now = w.now.Add(25 * time.Hour)
@@ -196,14 +197,47 @@ func (w *testbed) between(job migration.Job, written *int) {
 // takeAway is what people do on the way: a reader's right on the key goes.
 func (w *testbed) takeAway() {
 	w.Helper()
-	from := w.Drive.Takes.From
-	r := w.Readers[from]
-	left := slices.DeleteFunc(slices.Clone(r.May), func(s any) bool { return s == "decrypt" })
-	w.aws.AddRole(w.account(r.Account), from, trustOfWork, w.document(left, w.account(r.Account)))
-	if w.Drive.Takes.With != "" {
-		w.kms(w.Drive.Takes.With, "DisableKey", nil)
+	takes := w.Drive.Takes
+	r := w.Readers[takes.From]
+	account := w.account(r.Account)
+	reader := readerARN(account, takes.From, r)
+	if takes.Wrote {
+		w.put("written by its owner")
+	}
+	switch takes.By {
+	case "":
+		left := slices.DeleteFunc(slices.Clone(r.May), func(s any) bool { return s == "decrypt" })
+		w.aws.AddRole(account, takes.From, trustOfWork, w.document(left, account))
+	case "scp":
+		w.scp = w.attachSCP("taking", []any{map[string]any{"Effect": "Deny", "Action": "kms:Decrypt", "Resource": "*", "Condition": map[string]any{"ArnEquals": map[string]any{"aws:PrincipalArn": reader}}}})
+	case "secret":
+		w.service(w.account(w.Secret.Account), region, "secretsmanager", "PutResourcePolicy", map[string]any{"SecretId": w.secret,
+			"ResourcePolicy": policyText(`{"Effect":"Deny","Principal":{"AWS":"` + reader + `"},"Action":"secretsmanager:GetSecretValue","Resource":"*"}`)})
+	default:
+		w.aws.AddRole(account, takes.From, trustOfWork, w.document(append(slices.Clone(r.May), map[string]any{"Effect": "Deny", "Action": "kms:Decrypt", "Resource": w.keys[takes.By]}), account))
+	}
+	if takes.With != "" {
+		w.kms(takes.With, "DisableKey", nil)
+	}
+	if takes.Hides != "" {
+		w.aws.AddRole(account, "doublelock-read", trustOfHub, policyText(may(`"*"`, "*"), blind, `{"Effect":"Deny","Action":"kms:GetKeyPolicy","Resource":"`+w.keys[takes.Hides]+`"}`))
 	}
 	w.taken = true
+}
+
+// giveBack is what people do when they are notified.
+func (w *testbed) giveBack() {
+	w.Helper()
+	from := w.Drive.Takes.From
+	switch w.Drive.Takes.By {
+	case "scp":
+		client := organizations.NewFromConfig(w.as(payer, "root", "us-east-1"))
+		must(w, ignore(client.DetachPolicy(w.Context(), &organizations.DetachPolicyInput{PolicyId: w.scp, TargetId: &w.ou})))
+	case "secret":
+		w.service(w.account(w.Secret.Account), region, "secretsmanager", "DeleteResourcePolicy", map[string]any{"SecretId": w.secret})
+	default:
+		w.makeReader(from, w.Readers[from])
+	}
 }
 
 // watch hands every denied read that CloudTrail recorded to the machine, as the watchdog does, and twice, as events
@@ -256,7 +290,7 @@ func driveScenario(t *testing.T, s scenario, planned *migration.Plan, cutAt int,
 	for name, r := range s.Readers {
 		could[name] = *r.Reads.Now
 	}
-	if s.Drive.Takes != nil && s.Drive.Takes.With != "" { // people took its right, and then the key that was the way back
+	if s.Drive.Takes != nil && s.Drive.Takes.At == s.Drive.Ends { // people took its right, and nothing but they can give it back
 		delete(could, s.Drive.Takes.From)
 	}
 	if planned == nil {

@@ -149,6 +149,9 @@ type taking struct {
 	From  string          `yaml:"from"`
 	At    migration.Phase `yaml:"at"`
 	With  string          `yaml:"with"`  // key that is disabled too
+	By    string          `yaml:"by"`    // what takes it: "" its own policy loses decrypt, scp, the secret's policy, or the name of a key, which denies it
+	Wrote bool            `yaml:"wrote"` // its owner has just written a new version, which opens with the new key alone
+	Hides string          `yaml:"hides"` // key whose policy cannot be read from then on
 	Gives int             `yaml:"gives"` // rounds after which people give it back; 0 is never
 }
 

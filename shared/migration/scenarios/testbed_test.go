@@ -42,6 +42,7 @@ type testbed struct {
 	fill   *strings.Replacer
 	made   []string // changes of the secret by our own sessions, in CloudTrail's order
 	taken  bool     // what the drive takes away
+	scp    *string  // that takes it
 }
 
 func newTestbed(t testing.TB, s *scenario, faults localaws.Faults) *testbed {
@@ -406,16 +407,18 @@ func (w *testbed) makeGrants() {
 	}
 }
 
-// attachSCP puts an SCP on the OU of the accounts.
-func (w *testbed) attachSCP(name string, statements []any) {
+// attachSCP puts an SCP on the OU of the accounts, and answers its id.
+func (w *testbed) attachSCP(name string, statements []any) (id *string) {
 	if len(statements) == 0 {
-		return
+		return nil
 	}
 	client := organizations.NewFromConfig(w.as(payer, "root", "us-east-1"))
 	text := w.document(statements, shop)
 	made, err := client.CreatePolicy(w.Context(), &organizations.CreatePolicyInput{Name: &name, Description: aws.String("x"), Content: &text, Type: orgtypes.PolicyTypeServiceControlPolicy})
 	must(w, err)
-	must(w, ignore(client.AttachPolicy(w.Context(), &organizations.AttachPolicyInput{PolicyId: made.Policy.PolicySummary.Id, TargetId: &w.ou})))
+	id = made.Policy.PolicySummary.Id
+	must(w, ignore(client.AttachPolicy(w.Context(), &organizations.AttachPolicyInput{PolicyId: id, TargetId: &w.ou})))
+	return id
 }
 
 func (w *testbed) as(account, who, region string) aws.Config {

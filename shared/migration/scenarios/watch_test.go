@@ -21,8 +21,12 @@ import (
 const (
 	readsBoth   = `{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}`
 	readsSecret = `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*"}`
-	noKey       = `{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}`
 )
+
+// noKey denies a key, or every key.
+func noKey(of string) string {
+	return `{"Effect":"Deny","Action":"kms:Decrypt","Resource":"` + of + `"}`
+}
 
 func oneReader() script {
 	return script{Keys: map[string]keyScript{"new": {}}, Readers: map[string]reader{"app": {May: []string{readsBoth}}}, Seen: []string{"app"},
@@ -89,11 +93,15 @@ func (w *stage) notices(kind guard.NoticeKind) []string {
 func TestADeniedReadBeforeTheSealGoesBackExactly(t *testing.T) {
 	w := newStage(t, oneReader())
 	w.begin()
-	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsBoth, noKey))
+	must(t, ignore(secrets.Seal(t.Context(), w.owner(), w.secret))) // no visit has seen it: its version opens with the new key alone
+	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsBoth, noKey(w.keys["new"])))
 	if got := w.read("app"); got == "" {
 		t.Fatal("the read was to be denied")
 	}
 	w.watch()
+	if got := w.read("app"); got != "" {
+		t.Errorf("app cannot read after going back: %s", got)
+	}
 	w.visitResting(migration.RolledBack)
 	now := w.describe()
 	if now.KeyID != w.first.KeyID {
@@ -108,6 +116,27 @@ func TestADeniedReadBeforeTheSealGoesBackExactly(t *testing.T) {
 	}
 	if back := w.notices(guard.NoticeRolledBack); len(back) != 1 {
 		t.Errorf("notified %d times that it is back: %q", len(back), back)
+	}
+}
+
+// Whoever is denied every key reads with the previous one as little: going back would lower the lock for nothing.
+func TestNothingGoesBackForAReaderThatThePreviousKeyKeepsOutToo(t *testing.T) {
+	w := newStage(t, oneReader())
+	w.begin()
+	w.aws.AddRole(shop, "app", trustOfSelf, policyText(readsBoth, noKey("*")))
+	if got := w.read("app"); got == "" {
+		t.Fatal("the read was to be denied")
+	}
+	w.watch()
+	j := w.visitResting(migration.Observing)
+	for _, part := range []string{"role/app cannot read it and lacks kms:Decrypt on " + w.keys["new"], "setting the AWS managed key again would not let it in"} {
+		if !strings.Contains(j.Reason, part) {
+			t.Errorf("the job says %q, and not %q", j.Reason, part)
+		}
+	}
+	lost := w.notices(guard.NoticeReaderLost)
+	if len(lost) != 1 || !strings.Contains(lost[0], "Nothing was changed (setting the AWS managed key again would not let it in") || w.describe().KeyID == w.first.KeyID {
+		t.Errorf("the owner reads %q", lost)
 	}
 }
 

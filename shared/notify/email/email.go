@@ -78,7 +78,7 @@ func (w *writer) story(s notify.Story) {
 		w.notice(s, n, given)
 	}
 	if lead.Kind == guard.NoticeIncident {
-		w.blast(lead.Blast)
+		w.blast(lead)
 	}
 }
 
@@ -202,11 +202,12 @@ func (w *writer) fix(f notify.Fix, first bool) {
 }
 
 // blast lists what stops with a key, and what does not.
-func (w *writer) blast(b *guard.BlastRadius) {
+func (w *writer) blast(n guard.Notice) {
+	b := n.Blast
 	if b == nil {
 		return
 	}
-	counts := b.Counts()
+	counts, rest := b.Counts(), false
 	for _, part := range []struct {
 		title string
 		list  []guard.Affected
@@ -223,7 +224,15 @@ func (w *writer) blast(b *guard.BlastRadius) {
 		}
 		if more := part.count - len(listed); more > 0 {
 			w.line("  and %d more", more)
+			rest = true
 		}
+	}
+	if rest {
+		w.line("")
+		say, line := notify.Rest(n)
+		w.paragraph(say)
+		w.line("")
+		w.line("    %s", notify.OneLine(line))
 	}
 }
 

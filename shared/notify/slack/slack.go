@@ -188,7 +188,7 @@ func story(s notify.Story, headed bool, limit int, shown map[string]int) string 
 		page.add(said(n)...)
 	}
 	if lead := s.Lead(); lead.Kind == guard.NoticeIncident {
-		page.add(blast(lead.Blast)...)
+		page.add(blast(lead)...)
 	}
 	for _, n := range s.Notices {
 		for _, part := range s.FixFor(n).Parts() {
@@ -278,11 +278,13 @@ func where(n guard.Notice) string {
 	return escape(strings.TrimSpace("in "+n.Account+" "+n.Region), maxName)
 }
 
-func blast(b *guard.BlastRadius) []string {
+func blast(n guard.Notice) []string {
+	b := n.Blast
 	if b == nil {
 		return nil
 	}
 	var lines []string
+	rest := false
 	add := func(what string, list []guard.Affected, count int) {
 		listed := list[:min(len(list), maxAffected)]
 		for _, a := range listed {
@@ -290,6 +292,7 @@ func blast(b *guard.BlastRadius) []string {
 		}
 		if more := count - len(listed); more > 0 {
 			lines = append(lines, fmt.Sprintf("… and %d more", more))
+			rest = true
 		}
 	}
 	counts := b.Counts()
@@ -297,6 +300,10 @@ func blast(b *guard.BlastRadius) []string {
 	add("stops in part", b.Partly, counts.Partly)
 	add("still opens", b.Remains, counts.Remains)
 	add("unknown", b.Unknown, counts.Unknown)
+	if rest {
+		say, line := notify.Rest(n)
+		lines = append(lines, say+" "+code(line))
+	}
 	return lines
 }
 

@@ -362,14 +362,15 @@ func (w *Organization) LockStates(ctx context.Context) (map[guard.LockState]int,
 }
 
 const (
-	workTrust     = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
-	noTrust       = `{"Version":"2012-10-17","Statement":[]}`
-	mayNotUseKeys = `{"Version":"2012-10-17","Statement":[{"Sid":"NoKeys","Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}]}`
+	workTrust    = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"Service":"ecs-tasks.amazonaws.com"},"Action":"sts:AssumeRole"}]}`
+	noTrust      = `{"Version":"2012-10-17","Statement":[]}`
+	mayNotUseKey = `{"Version":"2012-10-17","Statement":[{"Sid":"NotThisKey","Effect":"Deny","Action":"kms:Decrypt","Resource":"*",
+		"Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"` + settings.SecretsKeyAlias + `"}}}]}`
 )
 
-// DenyKey takes every key from a role, as somebody tidying up IAM might.
+// DenyKey takes the CMK of secrets from a role, as somebody tidying up IAM might.
 func (w *Organization) DenyKey(account, role string) {
-	w.AWS.AddRole(account, role, workTrust, w.mayRead("payments/batch-*"), mayNotUseKeys)
+	w.AWS.AddRole(account, role, workTrust, w.mayRead("payments/batch-*"), mayNotUseKey)
 }
 
 // mayRead is a policy that lets a role of the payments account read its secrets of a name.

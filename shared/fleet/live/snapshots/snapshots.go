@@ -45,7 +45,7 @@ func (r reader) Principals(ctx context.Context, account string) (inventory.Snaps
 
 func principalOf(p principals.Principal, kind inventory.Kind, account string) inventory.Principal {
 	return inventory.Principal{ARN: p.ARN, Kind: kind, Account: account, UniqueID: p.ID, Inline: documents(p.Inline), Managed: p.Attached,
-		Boundary: p.Boundary, Trust: p.Trust, Groups: p.Groups, Tags: p.Tags, LastUsed: p.LastUsedAt}
+		Boundary: p.Boundary, Trust: p.Trust, Groups: p.Groups, Tags: p.Tags, LastUsed: p.LastUsedAt, CreatedAt: p.CreatedAt}
 }
 
 func documents(list []principals.Document) map[string]string {
@@ -79,7 +79,7 @@ func (r reader) Key(ctx context.Context, account, region, id string) (*inventory
 }
 
 func keyOf(found secrets.KeyAndPolicy) inventory.Key {
-	k := inventory.Key{Facts: found.Key, CreatedAt: found.CreatedAt, Policy: found.Policy, PolicyUnread: why(found.PolicyErr),
+	k := inventory.Key{Facts: found.Key, CreatedAt: found.CreatedAt, AliasesSet: found.Key.AliasesSet, Policy: found.Policy, PolicyUnread: why(found.PolicyErr),
 		Shared: found.Shared, SharedUnread: why(found.SharedErr), GrantsUnread: why(found.GrantsErr), RotationUnread: why(found.RotationErr), UseUnread: why(found.UseErr)}
 	for _, g := range found.Grants {
 		grantee := g.GranteePrincipal
@@ -87,7 +87,7 @@ func keyOf(found secrets.KeyAndPolicy) inventory.Key {
 			grantee = g.GranteeService
 		}
 		k.Grants = append(k.Grants, inventory.Grant{ID: g.ID, Name: g.Name, Grantee: grantee, Retiring: g.RetiringPrincipal, Operations: g.Operations,
-			Equals: g.ContextEquals, Subset: g.ContextSubset})
+			Equals: g.ContextEquals, Subset: g.ContextSubset, CreatedAt: g.CreatedAt})
 	}
 	k.Rotation = inventory.Rotation{Enabled: found.Rotation.Enabled, PeriodDays: int(found.Rotation.Period.Hours() / 24)}
 	for _, past := range found.Rotation.Past {

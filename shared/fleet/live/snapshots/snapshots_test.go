@@ -396,29 +396,41 @@ func TestNoSecretIsMovedToAKeyThatIsNotApproved(t *testing.T) {
 	}
 }
 
-// Of one who cannot read it can be told which lock refused, from the policies alone.
+// Of one who cannot read it can be told which lock refused, from the policies alone; and where it is the key, whether the one before
+// would let it in, or a grant.
 func TestWhichLockRefusesAReader(t *testing.T) {
 	w := newTestAccount(t)
+	w.aws.AddRole(shop, "keyless", trustOfSelf, policyText(may(both, "*"), `{"Effect":"Deny","Action":"kms:Decrypt","Resource":"*"}`))
 	preflight := migrations.Parts{Cloud: w.cloud(nil), Table: "doublelock", Bus: "doublelock", Regions: []string{region}, Now: time.Now}.Open().Preflight
+	const yes, no, never, unknown = policy.Allowed, policy.ImplicitlyDenied, policy.ExplicitlyDenied, policy.Unknown
+	gone := strings.Replace(w.keys["iam"], "key/", "key/0", 1)
 	for name, tt := range map[string]struct {
 		who, account, secret string
 		want                 migration.Lock
+		previous             string // key
+		lets, grant          policy.Answer
 	}{
-		"one who may read it, but not use its key": {"role/analyst", shop, "shop/db", migration.LockKey},
-		"one who may use the key, but not read it": {"role/keys", shop, "shop/db", migration.LockSecret},
-		"one whom an SCP forbids to read":          {"role/quarantined", shop, "shop/db", migration.LockSecret},
-		"one whom both let through":                {"role/app", shop, "shop/db", migration.LockSession},
-		"one whose boundary leaves out the key":    {"role/fenced", shop, "shop/db", migration.LockKey},
-		"one of another account, who has no key":   {"role/bystander", data, "shared/token", migration.LockKey},
-		"one who does not exist":                   {"role/nobody", shop, "shop/db", migration.LockUnknown},
-		"one of an account that nobody knows":      {"role/app", "123123123123", "shop/db", migration.LockSecret},
+		"one who may read it, but not use its key":      {"role/analyst", shop, "shop/db", migration.LockKey, "", yes, yes},
+		"the same, with AWS's own name of its key":      {"role/analyst", shop, "shop/db", migration.LockKey, "alias/aws/secretsmanager", yes, yes},
+		"the same, by a key that lets everybody in":     {"role/analyst", shop, "shop/db", migration.LockKey, w.keys["through"], yes, yes},
+		"the same, by a key that it may not use either": {"role/analyst", shop, "shop/db", migration.LockKey, w.keys["shared"], no, yes},
+		"the same, by a key that is not there":          {"role/analyst", shop, "shop/db", migration.LockKey, gone, unknown, yes},
+		"the same, by an alias that is not there":       {"role/analyst", shop, "shop/db", migration.LockKey, "alias/gone", unknown, yes},
+		"one who is denied every key":                   {"role/keyless", shop, "shop/db", migration.LockKey, "", never, never},
+		"one who may use the key, but not read it":      {"role/keys", shop, "shop/db", migration.LockSecret, "", "", ""},
+		"one whom an SCP forbids to read":               {"role/quarantined", shop, "shop/db", migration.LockSecret, "", "", ""},
+		"one whom both let through":                     {"role/app", shop, "shop/db", migration.LockSession, "", "", ""},
+		"one whose boundary leaves out the key":         {"role/fenced", shop, "shop/db", migration.LockKey, "", yes, no},
+		"one of another account, who has no key":        {"role/bystander", data, "shared/token", migration.LockKey, "", no, yes},
+		"one who does not exist":                        {"role/nobody", shop, "shop/db", migration.LockUnknown, "", "", ""},
+		"one of an account that nobody knows":           {"role/app", "123123123123", "shop/db", migration.LockSecret, "", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, err := secrets.New(w.cloud(nil)).Describe(t.Context(), guard.SecretRef{Account: shop, Region: region, ID: w.secrets[tt.secret]})
 			must(t, err)
-			got, err := preflight.Refusing(t.Context(), s, "arn:aws:iam::"+tt.account+":"+tt.who)
-			if err != nil || got != tt.want {
-				t.Errorf("%q, %v, want %q", got, err, tt.want)
+			got, err := preflight.Refusing(t.Context(), s, "arn:aws:iam::"+tt.account+":"+tt.who, tt.previous)
+			if err != nil || got.By != tt.want || got.Previous.Answer != tt.lets || got.Grant.Answer != tt.grant {
+				t.Errorf("%q, %v, want %q; the previous key %q, want %q; a grant %q, want %q", got.By, err, tt.want, got.Previous.Answer, tt.lets, got.Grant.Answer, tt.grant)
 			}
 		})
 	}
@@ -433,8 +445,8 @@ func TestWhichLockRefusesIsAskedAfresh(t *testing.T) {
 	must(t, err)
 	refusing := func(want migration.Lock) {
 		t.Helper()
-		if got, err := preflight.Refusing(t.Context(), s, "arn:aws:iam::"+shop+":role/analyst"); err != nil || got != want {
-			t.Errorf("%q, %v, want %q", got, err, want)
+		if got, err := preflight.Refusing(t.Context(), s, "arn:aws:iam::"+shop+":role/analyst", ""); err != nil || got.By != want {
+			t.Errorf("%q, %v, want %q", got.By, err, want)
 		}
 	}
 	if _, err := preflight.Check(t.Context(), s, s.Key.ARN, nil); err != nil { // which believes the same principals for a minute
