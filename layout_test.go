@@ -156,7 +156,7 @@ func commandLine(rooms ...string) []string {
 
 var topLevel = []string{
 	"infra", "handlers", "shared", "cdk.json", "go.mod", "go.sum", "README.md",
-	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "copies_test.go", "drift_test.go", "drift_known_test.go", "drift_alarm_test.go", "drift_actions_test.go", "drift_keys_test.go", "words_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go", "writers_test.go",
+	"cmd", "docs", "testdata", "Makefile", ".ci", ".github", ".golangci.yml", "LICENSE", "SECURITY.md", "CONTRIBUTING.md", "CHANGELOG.md", "layout_test.go", "copies_test.go", "drift_test.go", "drift_known_test.go", "drift_alarm_test.go", "drift_actions_test.go", "drift_keys_test.go", "words_test.go", "printed_test.go", "readers_test.go", "recipes_test.go", "rights_test.go", "shipped_test.go", "writers_test.go",
 	"tools.mod", "tools.sum", "package.json", "package-lock.json", "requirements-dev.txt", "requirements-strangers.txt", ".npmrc", ".gitignore", ".gitattributes",
 	".git", "dist", "cdk.out", "node_modules", ".venv", ".venv-strangers", // not tracked
 }

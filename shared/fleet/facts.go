@@ -3,6 +3,7 @@ package fleet
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
@@ -54,9 +55,12 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 	if seen != nil {
 		return f, nil
 	}
-	f.Unseen = map[migration.Location]string{}
+	f.Unseen, f.Gaps = map[migration.Location]string{}, map[string][]migration.Gap{}
 	for at := range locations {
-		reads, err := m.Reads.All(ctx, at.Account, at.Region, now.Add(-lookBack))
+		reads, gaps, err := m.Reads.All(ctx, at.Account, at.Region, now.Add(-lookBack))
+		if err == nil && len(gaps) > 0 {
+			reads, err = m.one(ctx, at, snapshot, reads, f.Gaps)
+		}
 		if err == nil {
 			err = m.addTools(ctx, f.Tools, at, now.Add(-lookBack), snapshot)
 		}
@@ -70,6 +74,22 @@ func (m *Migrations) Facts(ctx context.Context, snapshot inventory.Snapshot, see
 	}
 	f.Seen = migration.Gather(f.Seen)
 	return f, nil
+}
+
+// one asks for secret by secret where there is more than is read of all at once: a busy one does not hold up the others.
+func (m *Migrations) one(ctx context.Context, at migration.Location, snapshot inventory.Snapshot, reads []migration.Sighting, gaps map[string][]migration.Gap) ([]migration.Sighting, error) {
+	for _, s := range snapshot.Secrets {
+		if s.Facts.Account != at.Account || s.Facts.Region != at.Region {
+			continue
+		}
+		uses, unknown, err := m.Reads.Uses(ctx, s.Facts, m.Engine.Now().Add(-lookBack))
+		if err != nil {
+			return nil, err
+		}
+		reads = slices.DeleteFunc(reads, func(seen migration.Sighting) bool { return seen.Secret == s.Facts.ARN || seen.Secret == s.Facts.Name })
+		reads, gaps[s.Facts.ARN] = append(reads, uses...), unknown
+	}
+	return reads, nil
 }
 
 // keysIn lists the keys of a snapshot, and those that its secrets are under.
@@ -131,7 +151,7 @@ func (m *Migrations) addTools(ctx context.Context, tools map[string]string, at m
 			byName[s.Facts.Name] = s.Facts.ARN
 		}
 	}
-	err := m.Reads.History.Named(ctx, at.Account, at.Region, "CreateSecret", since, func(record []byte) error {
+	_, err := m.Reads.History.Find(ctx, Search{Account: at.Account, Region: at.Region, Name: "CreateSecret", From: since}, func(record []byte) error {
 		c, err := trail.Decode(record)
 		if err != nil || c.ErrorCode != "" {
 			return nil //nolint:nilerr // a record that cannot be read names no tool

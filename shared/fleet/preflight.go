@@ -30,9 +30,9 @@ type SecretContext interface {
 	FunctionRole(ctx context.Context, functionARN string) (string, error)
 }
 
-// Usage knows who used a secret since a time.
+// Usage knows who used a secret since a time, and of which times in between that is not known.
 type Usage interface {
-	Uses(ctx context.Context, s guard.Secret, since time.Time) ([]migration.Sighting, error)
+	Uses(ctx context.Context, s guard.Secret, since time.Time) ([]migration.Sighting, []migration.Gap, error)
 }
 
 // Preflight asks who would lose access to one secret, from what is true now.
@@ -86,7 +86,7 @@ func (p *Preflight) Check(ctx context.Context, s guard.Secret, keyARN string, ac
 	snapshot := p.snapshot(ctx, batch, one, *target)
 	q := migration.Question{Access: inventory.Prepare(snapshot), Secret: s.ARN, Target: *target, Accepted: slices.Concat(p.Accepted, accepted), Rules: p.Rules, Functions: map[string]string{},
 		Changer: arn.PartitionOf(s.Region).Role(s.Account, p.Changer), Tagger: arn.PartitionOf(s.Region).Role(s.Account, p.Tagger)}
-	if q.Seen, err = p.seen(ctx, s); err != nil {
+	if q.Seen, q.Gaps, err = p.seen(ctx, s); err != nil {
 		return migration.Assessment{}, err
 	}
 	if s.RotationEnabled && s.RotationLambdaARN != "" {
@@ -161,9 +161,9 @@ func (p *Preflight) withPolicy(ctx context.Context, s guard.Secret) (inventory.S
 	return one, nil
 }
 
-func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sighting, error) {
+func (p *Preflight) seen(ctx context.Context, s guard.Secret) ([]migration.Sighting, []migration.Gap, error) {
 	if p.Trail == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
 	return p.Trail.Uses(ctx, s, p.Snapshots.Now().Add(-lookBack))
 }

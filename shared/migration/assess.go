@@ -20,6 +20,7 @@ type Assessment struct {
 	Target   string   `json:"target"` // key ARN
 	Readers  []Reader `json:"readers"`
 	Problems []string `json:"problems,omitempty"` // why it is not safe, each in one sentence
+	Unread   string   `json:"unread,omitempty"`   // when it is not known who used it; it is not safe either, and the next look knows more
 }
 
 // Under are the problems where those of a mode have to keep their access, too, beside those of the mode that was asked for.
@@ -34,7 +35,15 @@ func (a Assessment) Under(k Keep) []string {
 }
 
 // Safe reports that every reader keeps access, or was accepted to lose it, and nothing else is in the way.
-func (a Assessment) Safe() bool { return len(a.Problems) == 0 }
+func (a Assessment) Safe() bool { return len(a.against()) == 0 }
+
+// against is all that speaks against the move.
+func (a Assessment) against() []string {
+	if a.Unread == "" {
+		return a.Problems
+	}
+	return append(slices.Clone(a.Problems), a.Unread)
+}
 
 // Losing lists the readers that stand in the way.
 func (a Assessment) Losing() []Reader {
@@ -53,6 +62,7 @@ type Question struct {
 	Secret    string        // ARN, in the snapshot
 	Target    inventory.Key // need not be in the snapshot
 	Seen      []Sighting
+	Gaps      []Gap             // in what CloudTrail was asked for
 	Functions map[string]string // roles of rotation functions by function ARN
 	Accepted  []string          // principals that may lose access, by somebody's word
 	Rules     Rules             // say who has to keep access
@@ -70,7 +80,7 @@ func Assess(q Question) (Assessment, error) {
 		return Assessment{}, fmt.Errorf("assess readers: %w", err)
 	}
 	set := readerSet{question: q, facts: secret.Facts, found: map[string]*Reader{}}
-	listed, unread, err := q.Access.Readers(secret.Facts.ARN)
+	listed, hidden, err := q.Access.Readers(secret.Facts.ARN)
 	if err != nil {
 		return Assessment{}, fmt.Errorf("assess readers of %s: %w", secret.Facts.Name, err)
 	}
@@ -83,7 +93,10 @@ func Assess(q Question) (Assessment, error) {
 	set.addSeen()
 	set.addRotation()
 	out := Assessment{Secret: secret.Facts.ARN, Target: q.Target.Facts.ARN, Readers: set.judged()}
-	out.Problems = append(problems(out.Readers, unread), q.obstacles(*secret)...)
+	if !slices.Contains(q.Accepted, UnreadUses) {
+		out.Unread = unread(q.Gaps)
+	}
+	out.Problems = append(problems(out.Readers, hidden), q.obstacles(*secret)...)
 	if !q.Replica {
 		out.Problems = append(out.Problems, closedCopies(secret.Facts)...)
 	}

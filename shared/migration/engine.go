@@ -125,6 +125,7 @@ type visit struct {
 	checked  bool
 	problems Assessment
 	blocked  []string // those of the copies too
+	unread   string   // likewise
 	wait     Step     // why a step that was due is not taken now
 }
 
@@ -302,7 +303,7 @@ func (v *visit) walk(ctx context.Context) (Step, error) {
 		}
 		// What changed nothing in AWS needs no new look. Before a change there is one of its own.
 		fresh = step.Action == DoCheck || step.Action == DoMove
-		seen.At, seen.Checked, seen.Blocked = v.Now().UTC(), v.checked, v.blocked
+		seen.At, seen.Checked, seen.Blocked, seen.Unread = v.Now().UTC(), v.checked, v.blocked, v.unread
 	}
 	return step, fmt.Errorf("no end after %d steps, the last: %s", mostSteps, step.Reason)
 }
@@ -313,7 +314,7 @@ func (v *visit) ref() guard.SecretRef {
 
 // look sees what is true now.
 func (v *visit) look(ctx context.Context) (Seen, error) {
-	seen := Seen{At: v.Now().UTC(), Checked: v.checked, Blocked: v.blocked, Ordered: v.order != nil}
+	seen := Seen{At: v.Now().UTC(), Checked: v.checked, Blocked: v.blocked, Unread: v.unread, Ordered: v.order != nil}
 	if v.Halt != nil {
 		seen.Halted = v.Halt(v.job)
 	}
@@ -402,7 +403,7 @@ func (v *visit) check(ctx context.Context, seen Seen) error {
 	if err != nil {
 		return fmt.Errorf("ask who would lose access: %w", err)
 	}
-	v.checked, v.problems, v.blocked = true, found, found.Under(v.job.Rules.MustKeep)
+	v.checked, v.problems, v.blocked, v.unread = true, found, found.Under(v.job.Rules.MustKeep), found.Unread
 	if v.job.Plan == "" && v.job.Phase == Planned {
 		v.job.Readers = KnownReaders(found.Readers, v.job.Rules.MustKeep)
 	}
@@ -431,6 +432,9 @@ func (v *visit) checkCopies(ctx context.Context, seen Seen) error {
 		}
 		for _, p := range found.Under(v.job.Rules.MustKeep) {
 			v.blocked = append(v.blocked, "replica in "+c.Region+": "+p)
+		}
+		if found.Unread != "" && v.unread == "" {
+			v.unread = "replica in " + c.Region + ": " + found.Unread
 		}
 	}
 	return nil

@@ -335,6 +335,9 @@ func newJob(i Item, plan string, rules Rules, by string, now time.Time) Job {
 			j.Accepted = append(j.Accepted, r.Principal)
 		}
 	}
+	if i.Unread != "" {
+		j.Accepted = append(j.Accepted, UnreadUses)
+	}
 	for _, r := range i.Replicas {
 		j.Copies = append(j.Copies, ReplicaTo{Region: r.Region, Target: r.Target})
 	}

@@ -81,6 +81,7 @@ type Seen struct {
 	Gone    bool
 	Checked bool     // the readers were asked for just now
 	Blocked []string // and these are in the way
+	Unread  string   // when it is not known who used it, which the next visit may know; "": it is
 	Ordered bool     // the hub has just decided that its own job may set the key
 	Halted  string   // why its wave must not go on; "": it may
 	At      time.Time
@@ -165,6 +166,9 @@ func nextStopped(j Job, s Seen) Step {
 	case len(s.Blocked) > 0:
 		stands.Reason = strings.Join(s.Blocked, "; ")
 		return stands
+	case s.Unread != "":
+		stands.Reason = s.Unread
+		return stands
 	}
 	return Step{Action: DoMove, Phase: j.Stopped.In, Reason: "it goes on: what stopped it may be gone (" + j.Reason + ")"}
 }
@@ -190,6 +194,8 @@ func nextAgain(j Job, s Seen, rules Rules) Step {
 		return Step{Action: DoCheck}
 	case len(s.Blocked) > 0:
 		return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Observe)), Reason: "it went back because " + j.Again.For + " was refused, and moves again when this is mended: " + strings.Join(s.Blocked, "; ")}
+	case s.Unread != "":
+		return Step{Action: DoWait, Until: s.At.Add(time.Duration(rules.Observe)), Reason: s.Unread}
 	}
 	return Step{Action: DoMove, Phase: Planned, Reason: "it went back because " + j.Again.For + " was refused; now every reader would keep access"}
 }
@@ -256,6 +262,8 @@ func notReady(s Seen) (Step, bool) {
 		return Step{Action: DoCheck}, true
 	case len(s.Blocked) > 0:
 		return Step{Action: DoMove, Phase: Blocked, Reason: strings.Join(s.Blocked, "; ")}, true
+	case s.Unread != "":
+		return Step{Action: DoWait, Reason: s.Unread}, true
 	}
 	return Step{}, false
 }

@@ -57,6 +57,7 @@ func TestNext(t *testing.T) {
 		"planned: readers are asked for first":                         {phase: migration.Planned, secret: secret("db", managed()), want: migration.DoCheck},
 		"planned: then the key is set":                                 {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), want: migration.DoRekey},
 		"planned: a reader that loses blocks":                          {phase: migration.Planned, secret: secret("db", managed()), seen: checked("app would lose access"), want: migration.DoMove, to: migration.Blocked, reason: "app would lose"},
+		"planned: while it is not known who used it, it waits":         {phase: migration.Planned, secret: secret("db", managed()), seen: notRead, want: migration.DoWait, reason: "is not known"},
 		"planned: not within ten minutes of a change":                  {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), job: func(j *migration.Job) { j.LastChangeAt = now.Add(-time.Minute) }, want: migration.DoWait},
 		"planned: not outside a change window":                         {phase: migration.Planned, secret: secret("db", managed()), seen: checked(), set: windows("22:00-04:00"), want: migration.DoWait},
 		"planned: under the key already":                               {phase: migration.Planned, secret: dual, seen: checked(), want: migration.DoMove, to: migration.Rekeyed},
@@ -425,4 +426,9 @@ func TestDeniedReadsAreJudged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// notRead is a look after which it is not known of some times who used the secret.
+func notRead(s *migration.Seen) {
+	s.Checked, s.Unread = true, "who used it last week is not known"
 }

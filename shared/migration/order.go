@@ -185,7 +185,7 @@ func (a Assessment) Complaint() *guard.Move {
 		return nil
 	}
 	const most = 5
-	lines := a.Problems
+	lines := a.against()
 	if more := len(lines) - most; more > 0 {
 		lines = append(slices.Clone(lines[:most]), fmt.Sprintf("and %d more", more))
 	}

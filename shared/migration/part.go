@@ -26,7 +26,7 @@ func (a Assignment) Terms(plan string, settings Rules) Rules {
 // assignment leaves out of an item what only people read.
 func (p Plan) assignment(i Item) Assignment {
 	short := Item{Secret: i.Secret, Name: i.Name, Account: i.Account, Region: i.Region, Wave: i.Wave, State: i.State, From: i.From,
-		Target: i.Target, Seal: i.Seal, Blocked: i.Blocked, Tool: i.Tool}
+		Target: i.Target, Seal: i.Seal, Blocked: i.Blocked, Unread: i.Unread, Tool: i.Tool}
 	for _, r := range i.Readers {
 		short.Readers = append(short.Readers, Reader{Principal: r.Principal, SeenAs: r.SeenAs, Sources: r.Sources, Verdict: r.Verdict, Class: r.Class, Accepted: r.Accepted})
 	}

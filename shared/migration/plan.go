@@ -46,6 +46,7 @@ type Item struct {
 	Replicas  []ReplicaItem     `json:"replicas,omitempty"`
 	Seal      SealBy            `json:"seal"`
 	Blocked   []string          `json:"blocked,omitempty"` // why it would not be done; none: it is safe
+	Unread    string            `json:"unread,omitempty"`  // when it is not known who used it, which somebody accepted
 	Later     []string          `json:"later,omitempty"`   // what people have to do afterwards, said before
 	Undo      []string          `json:"undo"`              // what can be undone how, and what not
 	Tool      string            `json:"tool,omitempty"`    // what it was made with
@@ -100,6 +101,7 @@ type Facts struct {
 	Access    *inventory.Access
 	Seen      []Sighting
 	Unseen    map[Location]string // why CloudTrail could not be asked who read, where that is so
+	Gaps      map[string][]Gap    // in Seen, by the ARN of the secret
 	LookBack  int                 // days that Seen covers
 	Functions map[string]string   // roles of rotation functions by function ARN
 	Tools     map[string]string   // tool that made a secret, by ARN
@@ -290,9 +292,12 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 			return Item{}, err
 		}
 		item.Readers = found.Readers
-		item.Blocked = append(item.Blocked, found.Problems...)
+		item.Blocked = append(item.Blocked, found.against()...)
 	} else {
 		item.Blocked = append(item.Blocked, closedCopies(facts)...)
+	}
+	if slices.Contains(f.Accepted, UnreadUses) {
+		item.Unread = unread(f.Gaps[facts.ARN])
 	}
 	if err := f.planReplicas(s, &item); err != nil {
 		return Item{}, err
@@ -303,7 +308,7 @@ func (f *Facts) plan(s inventory.Secret) (Item, error) {
 }
 
 func (f *Facts) question(secret string, to inventory.Key, replica bool) Question {
-	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Functions: f.Functions, Accepted: f.Accepted, Rules: f.Rules, Replica: replica}
+	q := Question{Access: f.Access, Secret: secret, Target: to, Seen: f.Seen, Gaps: f.Gaps[secret], Functions: f.Functions, Accepted: f.Accepted, Rules: f.Rules, Replica: replica}
 	if f.Changer != nil {
 		q.Changer = f.Changer(accountOf(secret))
 	}
@@ -398,7 +403,10 @@ func (f *Facts) assessReplica(s inventory.Secret, r guard.Replica, to inventory.
 		return err
 	}
 	planned.Readers = found.Readers
-	for _, p := range found.Problems {
+	if slices.Contains(f.Accepted, UnreadUses) {
+		item.Unread = cmp.Or(item.Unread, unread(f.Gaps[arn]))
+	}
+	for _, p := range found.against() {
 		item.Blocked = append(item.Blocked, "replica in "+r.Region+": "+p)
 	}
 	return nil

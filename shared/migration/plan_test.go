@@ -427,6 +427,28 @@ func TestThePlanCountsUsersByClassAndByWhatBecomesOfThem(t *testing.T) {
 	}
 }
 
+// Uses that were recorded and not read are nobody's safety: the plan says of which times, and only somebody's word lets the secret move,
+// which its job keeps.
+func TestUsesThatWereNotReadBlockUntilSomebodyAcceptsThem(t *testing.T) {
+	f := facts(org(principal("app", may(true))))
+	f.Gaps = map[string][]migration.Gap{arn("db"): {{From: now.Add(-48 * time.Hour), To: now.Add(-24 * time.Hour)}}}
+	const between = "who used it between 2026-11-19T09:00:00Z and 2026-11-20T09:00:00Z is not known"
+	blocked := planOf(t, f).Items[0]
+	if len(blocked.Blocked) != 1 || !strings.Contains(blocked.Blocked[0], between) || blocked.Unread != "" {
+		t.Errorf("blocked by %q", blocked.Blocked)
+	}
+	f.Accepted = []string{migration.UnreadUses}
+	item := planOf(t, f).Items[0]
+	if !item.Safe() || !strings.Contains(item.Unread, between) {
+		t.Errorf("accepted: blocked by %q, unread %q", item.Blocked, item.Unread)
+	}
+	w := steady(t)
+	j, err := w.worker("a").Start(t.Context(), item, "plan", migration.Defaults())
+	if err != nil || !slices.Contains(j.Accepted, migration.UnreadUses) {
+		t.Errorf("its job accepts %q, %v", j.Accepted, err)
+	}
+}
+
 // Who uses two secrets is counted by what is worse for it, whichever of them comes first, and by the class that counts more.
 func TestAUserOfTwoSecretsIsCountedByTheWorse(t *testing.T) {
 	one := func(secret string) string { // may decrypt the one secret alone

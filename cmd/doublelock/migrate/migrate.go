@@ -24,15 +24,16 @@ import (
 
 // moving is what the flags of the migrate commands ask for.
 type moving struct {
-	env      *command.Env
-	config   string
-	regions  []string
-	inspects bool // and not the hub's table alone
-	accounts []string
-	accept   []string
-	runtime  settings.Runtime
-	cloud    *cloud.Cloud // once opened
-	caller   string       // ARN, once asked for
+	env          *command.Env
+	config       string
+	regions      []string
+	inspects     bool // and not the hub's table alone
+	accounts     []string
+	accept       []string
+	acceptUnread bool
+	runtime      settings.Runtime
+	cloud        *cloud.Cloud // once opened
+	caller       string       // ARN, once asked for
 }
 
 // New is the command.
@@ -67,6 +68,7 @@ func (m *moving) regionFlag(cmd *cobra.Command) {
 
 func (m *moving) acceptFlag(cmd *cobra.Command) {
 	flags.ARNs(cmd, &m.accept, "iam", "accept", "`PRINCIPAL_ARN` that may lose access; may be repeated")
+	cmd.Flags().BoolVar(&m.acceptUnread, "accept-unread-uses", false, "let secrets move of which CloudTrail recorded more uses than were read: whoever is among them may lose access")
 }
 
 // open finds hub, Regions and limits in the environment contract, and in the configuration where there is one.

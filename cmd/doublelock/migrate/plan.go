@@ -146,6 +146,9 @@ func (p *planning) make(ctx context.Context, m *fleet.Migrations) (migration.Pla
 		return migration.Plan{}, err
 	}
 	facts.Accepted, p.found = p.accept, facts.Access.Snapshot()
+	if p.acceptUnread {
+		facts.Accepted = append(slices.Clone(p.accept), migration.UnreadUses)
+	}
 	return migration.Make(facts, p.secrets...)
 }
 
@@ -324,6 +327,9 @@ func showDetails(out io.Writer, p migration.Plan, fixes bool) {
 			for _, r := range c.Readers {
 				showReader(out, "    ", r, fixes)
 			}
+		}
+		if i.Unread != "" {
+			fmt.Fprintf(out, "  accepted: %s\n", i.Unread)
 		}
 		for _, l := range i.Later {
 			fmt.Fprintf(out, "  later: %s\n", output.Printable(l))

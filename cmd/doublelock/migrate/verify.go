@@ -79,6 +79,7 @@ func waveOf(p migration.Plan, secret string) migration.Wave {
 // acceptFrom takes over who may lose access by the plan.
 func (a *applying) acceptFrom(p migration.Plan) {
 	for _, i := range p.Items {
+		a.acceptUnread = a.acceptUnread || i.Unread != ""
 		for _, r := range i.Readers {
 			if r.Accepted && !slices.Contains(a.accept, r.Principal) {
 				a.accept = append(a.accept, r.Principal)

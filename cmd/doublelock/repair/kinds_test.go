@@ -32,8 +32,8 @@ func rowKinds() map[string][][2]string {
 	return map[string][][2]string{
 		"resource#": {{"resource#" + of, "record"}},
 		"document#": {{"document#migration#" + local.Search, of}, {"document#migration#" + local.Search, "no arn"}, {"document#rollup#email", "team-search"}, {"document#rollup#chat", "several"},
-			{"document#approval#" + local.Search, "arn:aws:kms:us-east-1:444444444444:key/bad"}},
-		"documents#": {{"documents#migration", "no account"}, {"documents#rollup", "no outlet"}, {"documents#approval", "no account"}},
+			{"document#approval#" + local.Search, "arn:aws:kms:us-east-1:444444444444:key/bad"}, {"document#uses#" + local.Search + "/us-east-1", of}},
+		"documents#": {{"documents#migration", "no account"}, {"documents#rollup", "no outlet"}, {"documents#approval", "no account"}, {"documents#uses", "no location"}},
 		"intent#":    {{"intent#" + of, "intent"}, {"intent#" + of, "watch"}},
 		"index#":     {{"index#key#" + of, of}},
 		"journal#":   {{"journal#" + of, "no time"}},
@@ -53,7 +53,7 @@ func rowKinds() map[string][][2]string {
 func TestEveryKindOfRowIsInTheTable(t *testing.T) {
 	forms, documents := map[string]bool{"": true, "quarantine": true}, map[string]bool{}
 	form := regexp.MustCompile(`"([a-z]+#)"`)
-	kind := regexp.MustCompile(`\.Documents\(([\w.]+)\)`)
+	kind := regexp.MustCompile(`\.Documents(?:For)?\(([\w.]+)[,)]`)
 	root := filepath.Join("..", "..", "..")
 	for _, room := range []string{"shared", "handlers", "cmd"} {
 		err := filepath.WalkDir(filepath.Join(root, room), func(path string, d fs.DirEntry, err error) error {
@@ -78,7 +78,7 @@ func TestEveryKindOfRowIsInTheTable(t *testing.T) {
 	if got, want := slices.Sorted(maps.Keys(rowKinds())), slices.Sorted(maps.Keys(forms)); !slices.Equal(got, want) {
 		t.Errorf("rows of %q are planted, the code keeps %q", got, want)
 	}
-	if got := slices.Sorted(maps.Keys(documents)); !slices.Equal(got, []string{"fleet.OriginKind", "migration.DocumentKind", "store.KindRollUp"}) {
+	if got := slices.Sorted(maps.Keys(documents)); !slices.Equal(got, []string{"fleet.LedgerKind", "fleet.OriginKind", "migration.DocumentKind", "store.KindRollUp"}) {
 		t.Errorf("kinds of documents are %q: plant a row of each", got)
 	}
 }
@@ -269,7 +269,7 @@ func (b *bench) sameAsStatus(open []store.Quarantined) {
 func (b *bench) untouched(planted []value) {
 	b.Helper()
 	for _, it := range planted {
-		if pk := it["pk"].(value)["S"]; pk == "bookmark#sweep" || pk == "documents#migration" || pk == "documents#rollup" || pk == "documents#approval" {
+		if pk := it["pk"].(value)["S"]; pk == "bookmark#sweep" || pk == "documents#migration" || pk == "documents#rollup" || pk == "documents#approval" || pk == "documents#uses" {
 			continue // a bookmark is the last sweep's; the others are a key alone
 		}
 		out := localtest.Call(b.T, b.Organization, local.Hub, b.Home(), "dynamodb", "GetItem", value{"TableName": settings.HubName, "Key": value{"pk": it["pk"], "sk": it["sk"]}})

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/cloud/internal/session"
 	"github.com/doublelock/doublelock/shared/guard"
@@ -17,10 +18,16 @@ import (
 type Documents struct {
 	t    *Table
 	kind string
+	keep time.Duration // after its last write, after which a document is forgotten; 0: never
 }
 
 // Documents opens the documents of a kind.
 func (t *Table) Documents(kind string) *Documents { return &Documents{t: t, kind: kind} }
+
+// DocumentsFor opens documents that are forgotten some time after they were last written.
+func (t *Table) DocumentsFor(kind string, keep time.Duration) *Documents {
+	return &Documents{t: t, kind: kind, keep: keep}
+}
 
 func (d *Documents) key(group, id string) item {
 	return item{AttributeKey: text("document#" + d.kind + "#" + group), AttributeSort: text(id)}
@@ -87,6 +94,9 @@ func (d *Documents) Save(ctx context.Context, doc store.Document, encode func(st
 		return fmt.Errorf("save %s %s: %w", d.kind, doc.ID, err)
 	}
 	w.body = string(body)
+	if d.keep > 0 {
+		w.it[AttributeExpires] = number(d.t.c.Options().Now().Add(d.keep).Unix())
+	}
 	return session.Fail(d.t.versioned(ctx, w), "save %s %s", d.kind, doc.ID)
 }
 

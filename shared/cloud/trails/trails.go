@@ -3,6 +3,7 @@ package trails
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -40,14 +41,18 @@ type Lookup struct {
 	By              LookupBy
 	Value           string
 	From, To        time.Time // zero: 90 days ago, now
+	Pages           *int      // how many may be read, of 50 records each at most: each takes one. nil: all
 }
+
+// ErrMore says that CloudTrail has more than the pages of a search.
+var ErrMore = errors.New("CloudTrail has more than may be read at once")
 
 // lookupEvery is what AWS allows: two LookupEvents a second, per account and Region.
 const lookupEvery = 500 * time.Millisecond
 
 // Lookup yields the matching CloudTrail records as JSON, newest first. It keeps to AWS's two requests a second (50
 // records each) over all its callers in this process, so a search may take long: bound it with the context. An error
-// of yield ends it.
+// of yield ends it; ErrMore does when its pages are used up.
 func (t *Trails) Lookup(ctx context.Context, q Lookup, yield func(record []byte) error) error {
 	client, limit, err := t.enter(ctx, q.Account, q.Region)
 	if err != nil {
@@ -63,6 +68,12 @@ func (t *Trails) Lookup(ctx context.Context, q Lookup, yield func(record []byte)
 	}
 	pages := cloudtrail.NewLookupEventsPaginator(client, in)
 	for pages.HasMorePages() {
+		if q.Pages != nil {
+			if *q.Pages <= 0 {
+				return ErrMore
+			}
+			*q.Pages--
+		}
 		if err := waitFor(ctx, limit); err != nil {
 			return session.Fail(err, "look up events of %s in %s", q.Account, q.Region)
 		}

@@ -247,13 +247,14 @@ func (w *testbed) watch() {
 	m := w.machine(w.url)
 	for _, name := range []string{"GetSecretValue", "Decrypt"} {
 		var denied []trail.Change
-		must(w, m.Reads.History.Named(w.Context(), w.account(w.Secret.Account), region, name, w.now.Add(-time.Hour), func(raw []byte) error {
+		_, err := m.Reads.History.Find(w.Context(), fleet.Search{Account: w.account(w.Secret.Account), Region: region, Name: name, From: w.now.Add(-time.Hour)}, func(raw []byte) error {
 			c, err := trail.Decode(raw)
 			if err == nil && c.Kind == trail.DeniedRead {
 				denied = append(denied, c)
 			}
 			return err
-		}))
+		})
+		must(w, err)
 		for _, c := range slices.Concat(denied, denied) {
 			must(w, watching(m).DeniedRead(w.Context(), c))
 		}

@@ -58,7 +58,7 @@ func (w *testbed) sightings() []migration.Sighting {
 	w.Helper()
 	var all []migration.Sighting
 	for _, in := range []string{region, farRegion} {
-		found, err := migrations.Reads(w.client("plan")).All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
+		found, _, err := migrations.Reads(w.client("plan")).All(w.Context(), w.account(w.Secret.Account), in, w.now.AddDate(0, 0, -90))
 		must(w, err)
 		all = append(all, found...)
 	}

@@ -4,6 +4,7 @@ package migrations
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"log/slog"
 	"time"
 
@@ -43,6 +44,7 @@ func (p Parts) Open() *fleet.Migrations {
 	records := table.Open(p.Cloud, p.Table)
 	jobs := migration.NewStore(records.Documents(migration.DocumentKind), records.Entries())
 	reads := Reads(p.Cloud)
+	reads.Ledger, reads.Now = records.DocumentsFor(fleet.LedgerKind, fleet.KeepLedger), p.Now
 	taken := snapshots.New(p.Cloud, p.Regions, p.Now)
 	modes := accounts.Modes(p.Cloud, p.Runtime, &fleet.Changes{Bookmarks: records, Now: p.Now}, p.Now)
 	approval := accounts.KeptApproval(p.Cloud, records.Documents(fleet.OriginKind), modes, p.Runtime, p.Cloud.Options().ManagementAccount, p.Now)
@@ -65,8 +67,10 @@ func (p Parts) Open() *fleet.Migrations {
 	}
 }
 
-// Reads finds in CloudTrail who read a secret.
-func Reads(c *cloud.Cloud) fleet.Reads { return fleet.Reads{History: history{trails.New(c)}} }
+// Reads finds in CloudTrail who read a secret, and keeps nothing.
+func Reads(c *cloud.Cloud) fleet.Reads {
+	return fleet.Reads{History: history{trails.New(c)}, Now: c.Options().Now}
+}
 
 // changing takes the role that changes secrets, as every change does; where no roles are assumed, only the account of our
 // own credentials can be changed.
@@ -94,12 +98,15 @@ func (b besideSecrets) FunctionRole(ctx context.Context, functionARN string) (st
 // history is CloudTrail's event history. It keeps to LookupEvents' two requests a second.
 type history struct{ trails *trails.Trails }
 
-func (h history) Named(ctx context.Context, account, region, name string, since time.Time, yield func([]byte) error) error {
-	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByEventName, Value: name, From: since}, yield)
-}
-
-func (h history) About(ctx context.Context, account, region, resource string, since time.Time, yield func([]byte) error) error {
-	return h.trails.Lookup(ctx, trails.Lookup{Account: account, Region: region, By: trails.ByResourceName, Value: resource, From: since}, yield)
+func (h history) Find(ctx context.Context, s fleet.Search, yield func([]byte) error) (more bool, err error) {
+	q := trails.Lookup{Account: s.Account, Region: s.Region, By: trails.ByEventName, Value: s.Name, From: s.From, To: s.To, Pages: s.Pages}
+	if s.Resource != "" {
+		q.By, q.Value = trails.ByResourceName, s.Resource
+	}
+	if err = h.trails.Lookup(ctx, q, yield); errors.Is(err, trails.ErrMore) {
+		return true, nil
+	}
+	return false, err
 }
 
 var (
