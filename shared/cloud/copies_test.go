@@ -635,7 +635,7 @@ func (s *shelf) compareClass(k guard.Key, c guard.Copies, radius guard.BlastRadi
 			s.Errorf("without %s %s still opens, and it is not said: %s", k.ARN, read, a.Describe())
 		}
 	}
-	if a.Fate == guard.FateEveryCopy && len(a.Others) == 0 {
+	if a.Fate == guard.FateEveryCopy && len(a.Others)+len(a.Apart) == 0 {
 		for _, copied := range c.List {
 			if copied.Has("AWSCURRENT") && (!copied.Needs(k) || len(copied.Keys) > 1) {
 				s.Errorf("every copy of the current version is said to be under %s, and one is under %s", k.ARN, names(copied.Keys))
