@@ -35,7 +35,7 @@ func (a *asked) Key(ctx context.Context, account, region, id string) (*inventory
 
 // named is a key as UpdateSecret takes it for a secret: "" is the AWS managed one. Of one that is not found nothing is known.
 func (a *asked) named(ctx context.Context, s guard.Secret, key string) (inventory.Key, error) {
-	if key == "" || arn.Alias(key) == awsManaged {
+	if key == "" || arn.Alias(key) == guard.DefaultKeyAlias {
 		return inventory.Key{Facts: guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}}, nil
 	}
 	found, err := a.Key(ctx, cmp.Or(arn.Of(key).Account, s.Account), s.Region, key)
@@ -51,8 +51,6 @@ func (a *asked) named(ctx context.Context, s guard.Secret, key string) (inventor
 	}
 	return *found, nil
 }
-
-const awsManaged = "alias/aws/secretsmanager"
 
 // Secrets is not shared: no two pre-flights are about one secret.
 func (a *asked) Secrets(ctx context.Context, account, region string, yield func(inventory.Secret)) error {

@@ -44,6 +44,9 @@ const (
 // DefaultKeyID is what ListSecretVersionIds lists for the AWS managed key; kms:DescribeKey does not know it.
 const DefaultKeyID = "DefaultEncryptionKey"
 
+// DefaultKeyAlias is the alias of the AWS managed key, by which calls choose it.
+const DefaultKeyAlias = "alias/aws/secretsmanager"
+
 // Key is a KMS key as its metadata describes it. The zero Key is one nothing is known about.
 type Key struct {
 	ARN         string     `json:"arn"` // key ARN, never an alias; "" for the AWS managed key where only DefaultKeyID is known

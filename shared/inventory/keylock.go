@@ -71,7 +71,7 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 		Policy: a.documents.read("aws/secretsmanager", managedPolicy(account, region))}
 	a.addResourceOrganization(&use.target)
 	a.addUse(&use.target, s, region, version)
-	addKey(&use.target, guard.Key{Manager: guard.ManagerAWS, Origin: "AWS_KMS", Aliases: []string{"alias/aws/secretsmanager"}}, true)
+	addKey(&use.target, guard.Key{Manager: guard.ManagerAWS, Origin: "AWS_KMS", Aliases: []string{guard.DefaultKeyAlias}}, true)
 	return use
 }
 

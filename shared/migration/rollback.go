@@ -283,24 +283,35 @@ var errBackUnproven = errors.New("the previous key is set again, and not proven"
 // going back stays begun, and every sweep looks again.
 func (v *visit) proveBack(ctx context.Context) error {
 	var missing Proof
+	is, err := v.lookUntil(ctx, func(s guard.Secret) bool { missing = notBack(s, v.job.Before); return missing.Proven() })
+	switch {
+	case err != nil:
+		return fmt.Errorf("look after going back: %w", err)
+	case is:
+		return nil
+	case missing.Unread:
+		return v.backUnproven(ctx, missing.Missing)
+	}
+	return v.failBack(ctx, missing.Missing)
+}
+
+// lookUntil looks at the secret until something is so, a few times at most.
+func (v *visit) lookUntil(ctx context.Context, so func(guard.Secret) bool) (bool, error) {
 	for i := range looksAtMost {
 		if i > 0 {
 			if err := v.Sleep(ctx, betweenLooks); err != nil {
-				return err
+				return false, err
 			}
 		}
 		s, err := v.Secrets.Describe(ctx, v.ref())
 		if err != nil {
-			return fmt.Errorf("look after going back: %w", err)
+			return false, err
 		}
-		if missing = notBack(s, v.job.Before); missing.Proven() {
-			return nil
+		if so(s) {
+			return true, nil
 		}
 	}
-	if missing.Unread {
-		return v.backUnproven(ctx, missing.Missing)
-	}
-	return v.failBack(ctx, missing.Missing)
+	return false, nil
 }
 
 // backUnproven notifies the owner a single time of what is known and what is not.
@@ -415,19 +426,14 @@ const (
 // awaitCopy waits for a copy that was made again to be read. Where it takes longer going back stays begun, and every sweep looks again.
 func (v *visit) awaitCopy(ctx context.Context, region string) error {
 	status := ""
-	for i := range looksAtMost {
-		if i > 0 {
-			if err := v.Sleep(ctx, betweenLooks); err != nil {
-				return err
-			}
-		}
-		s, err := v.Secrets.Describe(ctx, v.ref())
-		if err != nil {
-			return fmt.Errorf("look at the copy in %s: %w", region, err)
-		}
-		if hasReplica(s, region, func(r guard.Replica) bool { status = r.Status; return r.Status == copyInSync || r.Status == "" }) {
-			return nil
-		}
+	is, err := v.lookUntil(ctx, func(s guard.Secret) bool {
+		return hasReplica(s, region, func(r guard.Replica) bool { status = r.Status; return r.Status == copyInSync || r.Status == "" })
+	})
+	switch {
+	case err != nil:
+		return fmt.Errorf("look at the copy in %s: %w", region, err)
+	case is:
+		return nil
 	}
 	return v.backUnproven(ctx, "the key is set back, and the copy in "+region+" that was made again is "+cmp.Or(status, "not there yet"))
 }

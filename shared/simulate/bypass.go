@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/preventive"
 )
@@ -88,7 +89,7 @@ func probes(account, region string) []Probe {
 	sets := func(key keyName) uses { return uses{named: &key, writes: surely} }
 	on := func(key keyName) uses { return uses{current: &key, writes: surely} }
 	ours, theirs, aws := keyName{id: own, customer: true}, keyName{id: foreign, customer: true}, keyName{}
-	byAlias, byARN := keyName{id: defaultAlias}, keyName{id: managed, managed: true}
+	byAlias, byARN := keyName{id: guard.DefaultKeyAlias}, keyName{id: managed, managed: true}
 	replicated := func(u uses) uses {
 		u.replicas = []replica{{region: region}}
 		return u
@@ -99,10 +100,10 @@ func probes(account, region string) []Probe {
 	withReplica := map[string][]string{"secretsmanager:KmsKeyId": {own}, "secretsmanager:KmsKeyArn": {own}, "secretsmanager:AddReplicaRegions": {region}}
 	return []Probe{
 		{Name: "create without a key", call: s.secret("CreateSecret", "app/db", nil, on(aws))},
-		{Name: "create with the default alias", call: s.secret("CreateSecret", "app/db", named(defaultAlias, managed), sets(byAlias))},
-		{Name: "create with the default alias's ARN", call: s.secret("CreateSecret", "app/db", named(s.arn("kms", account, defaultAlias), managed), sets(byAlias))},
+		{Name: "create with the default alias", call: s.secret("CreateSecret", "app/db", named(guard.DefaultKeyAlias, managed), sets(byAlias))},
+		{Name: "create with the default alias's ARN", call: s.secret("CreateSecret", "app/db", named(s.arn("kms", account, guard.DefaultKeyAlias), managed), sets(byAlias))},
 		{Name: "create with the managed key's own ARN", call: s.secret("CreateSecret", "app/db", named(managed, managed), sets(byARN))},
-		{Name: "move to the default alias", call: s.secret("UpdateSecret", "app/db", named(defaultAlias, managed), sets(byAlias))},
+		{Name: "move to the default alias", call: s.secret("UpdateSecret", "app/db", named(guard.DefaultKeyAlias, managed), sets(byAlias))},
 		{Name: "move to the managed key's own ARN", call: s.secret("UpdateSecret", "app/db", named(managed, managed), sets(byARN))},
 		{Name: `move by an empty key ("")`, Note: "which condition keys an empty key sets is not documented", call: emptied},
 		{Name: "create with a replica that names no key", Note: "no condition key sees a replica's key", call: s.secret("CreateSecret", "app/db", withReplica, replicated(sets(ours)))},

@@ -218,7 +218,7 @@ func (t *Trial) resolve(named keyName, at location) usedKey {
 	}
 	id := named.id
 	if id == "" {
-		id = defaultAlias
+		id = guard.DefaultKeyAlias
 	}
 	whole := arn.Of(id)
 	if whole == (arn.ARN{}) {
@@ -229,8 +229,8 @@ func (t *Trial) resolve(named keyName, at location) usedKey {
 		whole = at.partition.New("kms", at.region, at.account, resource)
 	}
 	switch alias := strings.HasPrefix(whole.Resource, "alias/"); {
-	case alias && whole.Resource == defaultAlias:
-		k.aws, k.all, k.aliases = true, true, []string{defaultAlias}
+	case alias && whole.Resource == guard.DefaultKeyAlias:
+		k.aws, k.all, k.aliases = true, true, []string{guard.DefaultKeyAlias}
 		return k
 	case alias && strings.HasPrefix(whole.Resource, "alias/aws/"):
 		k.aliases, k.all = []string{whole.Resource}, true
@@ -253,7 +253,7 @@ func (k *usedKey) know(found guard.Key) {
 		k.aliases, k.all = found.Aliases, true
 	}
 	if k.aws {
-		k.aliases, k.all = []string{defaultAlias}, true
+		k.aliases, k.all = []string{guard.DefaultKeyAlias}, true
 	}
 }
 

@@ -8,11 +8,9 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/trail"
 )
-
-// defaultAlias is the alias of the AWS managed key.
-const defaultAlias = "alias/aws/secretsmanager"
 
 // secretContext are the parameters of Secrets Manager's calls that are condition keys.
 // Source: Service Authorization Reference, Secrets Manager.
@@ -97,8 +95,8 @@ func (call *Call) addKeyKeys(c trail.Change) {
 		r.Context[viaService] = []string{}
 	}
 	r.Context["kms:CallerAccount"] = one(r.Principal.Account)
-	if id := text(c.Request["keyId"]); strings.HasSuffix(id, defaultAlias) {
-		r.Context["kms:ResourceAliases"] = []string{defaultAlias}
+	if id := text(c.Request["keyId"]); strings.HasSuffix(id, guard.DefaultKeyAlias) {
+		r.Context["kms:ResourceAliases"] = []string{guard.DefaultKeyAlias}
 	}
 	addEncryption(r.Context, c.Request["encryptionContext"], "")
 	addTags(r.Context, c.Request["tags"], "tagKey", "tagValue")

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -241,7 +242,7 @@ func (call *Call) addOwnSecret(c trail.Change, name, key, unsure string) {
 	}
 	call.take(create, unsure)
 	call.take(tag, unsure)
-	if key != "" && !strings.Contains(key, defaultAlias) {
+	if key != "" && !strings.Contains(key, guard.DefaultKeyAlias) {
 		for _, action := range []string{"kms:DescribeKey", "kms:CreateGrant"} {
 			ref := c.Key
 			ref.ID, ref.Account, ref.Region = key, cmp.Or(arn.Of(key).Account, c.Account), c.Region
