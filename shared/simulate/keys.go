@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -97,7 +98,7 @@ func (call *Call) addKeyKeys(c trail.Change) {
 		r.Context[viaService] = []string{}
 	}
 	r.Context["kms:CallerAccount"] = one(r.Principal.Account)
-	if id := text(c.Request["keyId"]); strings.HasSuffix(id, defaultAlias) {
+	if id := cmp.Or(text(c.Request["keyId"]), c.Key.ID); strings.HasSuffix(id, defaultAlias) {
 		r.Context["kms:ResourceAliases"] = []string{defaultAlias}
 	}
 	addEncryption(r.Context, c.Request["encryptionContext"], "")
