@@ -129,7 +129,7 @@ func bySecret(c trail.Change, u Use) []Use {
 		name, _ := id.(string)
 		secrets = append(secrets, guard.SecretRef{Account: c.Account, Region: c.Region, ID: name})
 	}
-	if c.EventName == "BatchGetSecretValue" && len(list) == 0 || unsaid(c) { // by filters, of which a record does not say what they found
+	if c.EventName == "BatchGetSecretValue" && len(list) == 0 || c.Secret.ID == "" && c.Lacks("requestParameters") { // by filters, of which a record does not say what they found
 		secrets = []guard.SecretRef{{Account: c.Account, Region: c.Region, ID: anySecret}}
 	}
 	for _, secret := range secrets {
@@ -159,15 +159,12 @@ func bySecret(c trail.Change, u Use) []Use {
 	return uses
 }
 
-// unsaid reports whether a record leaves out what was asked for.
-func unsaid(c trail.Change) bool { return c.Request == nil && c.Lacks("requestParameters") }
-
 // setting are the uses of a customer's key that a call sets, by the way that u is, and with the rights that this takes.
 // Source: Secrets Manager API Reference, CreateSecret, UpdateSecret and ReplicateSecretToRegions, "Required permissions" and KmsKeyId.
 func setting(c trail.Change, u Use, key any, takes []string) []Use {
 	id, _ := key.(string)
 	switch {
-	case unsaid(c):
+	case key == nil && c.Lacks("requestParameters"): // of which the export may have other parts
 		u.Maybe = true
 	case id == "" || managedAlias(keyARN(id, c)):
 		return nil

@@ -257,3 +257,27 @@ func usesOf(t *testing.T, text string) []keyreview.Use {
 	}
 	return out
 }
+
+// What key a call set is not known where the export has its name alone: none of the Region may be taken from the caller.
+func TestAKeyInAColumnThatIsNotThereIsNotTheDefaultOne(t *testing.T) {
+	const head = "eventSource,eventName,eventTime,awsRegion,recipientAccountId,errorCode,userIdentity.arn"
+	for sentence, in := range map[string]string{
+		"the name alone":                   head + ",requestParameters.name\nsecretsmanager.amazonaws.com,CreateSecret,2026-09-20T10:00:00Z,eu-central-1,111122223333,,arn:aws:iam::111122223333:role/writer,other/n",
+		"the resource of the history":      "Event name,Event time,User name,Event source,Resource type,Resource name,AWS region,Error code\nCreateSecret,2026-09-20T10:00:00Z,s,secretsmanager.amazonaws.com,AWS::SecretsManager::Secret,other/n,eu-central-1,",
+		"no parameter, beside the columns": head + "\nsecretsmanager.amazonaws.com,CreateSecret,2026-09-20T10:00:00Z,eu-central-1,111122223333,,arn:aws:iam::111122223333:role/writer",
+	} {
+		maybe := 0
+		for _, u := range usesOf(t, in) {
+			if u.Maybe && u.Key == "arn:aws:kms:eu-central-1:*:key/*" {
+				maybe++
+			}
+		}
+		if maybe != 2 {
+			t.Errorf("%s: %+v", sentence, usesOf(t, in))
+		}
+	}
+	whole := head + ",requestParameters\nsecretsmanager.amazonaws.com,CreateSecret,2026-09-20T10:00:00Z,eu-central-1,111122223333,,arn:aws:iam::111122223333:role/writer,{name=other/n}"
+	if uses := usesOf(t, whole); len(uses) != 0 {
+		t.Errorf("a whole request without a key: %+v", uses)
+	}
+}

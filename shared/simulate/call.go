@@ -52,7 +52,7 @@ type Call struct {
 	// they do not.
 	unsureBound, outside bool
 
-	parametersKnown bool // the record has those of the call
+	parametersKnown bool // the record has all those of the call
 
 	needs []need // other permissions that the call takes
 }
@@ -94,22 +94,27 @@ func FromTrail(r trail.Record) (Call, bool) {
 	case kmsHost:
 		call.addKeyKeys(c)
 	}
-	if d.Request == nil || text(d.Request["omitted"]) == "true" {
-		call.withoutParameters()
-		call.addDependents(c, nil)
-		if call.Request.Action == "secretsmanager:BatchGetSecretValue" {
-			call.addSecretNeeds("BatchGetSecretValue", c, nil)
-		}
-		return call, true
+	request := d.Request
+	if request == nil { // of a Record without Raw
+		request = c.Request
 	}
-	call.addParameters(d.Request)
-	call.addNeeds(c, d.Request)
+	if text(request["omitted"]) == "true" {
+		request = nil
+	}
+	call.parametersKnown = request != nil && !c.Lacks("requestParameters")
+	if !call.parametersKnown {
+		call.withoutParameters()
+	}
+	call.addParameters(request)
+	call.addNeeds(c, request)
 	return call, true
 }
 
-// withoutParameters leaves open what parameters a call had: CloudTrail omits large ones, and an export may omit any.
+// withoutParameters leaves open what parameters a call had beside those that are there: CloudTrail omits large ones, and an export may
+// omit any.
 // Source: CloudTrail User Guide, "CloudTrail record contents", requestParameters.
 func (call *Call) withoutParameters() {
+	delete(call.Request.Context, "kms:EncryptionContextKeys")
 	call.Request.Absent = nil
 	call.uses.current, call.uses.anyKey = nil, true
 }
@@ -231,7 +236,10 @@ func (call *Call) addResource(c trail.Change, d trail.Details) {
 	case arn.Is(c.Resource()):
 		call.Request.Resource = c.Resource()
 	default:
-		call.Request.Resource = cmp.Or(call.named(c, d.Request), ownARN(strings.TrimSuffix(c.EventSource, principalSuffix), d.Request))
+		call.Request.Resource = call.named(c, d.Request)
+		if call.Request.Resource == "" && !c.Lacks("requestParameters") { // another may have been named, too
+			call.Request.Resource = ownARN(strings.TrimSuffix(c.EventSource, principalSuffix), d.Request)
+		}
 	}
 	owner := arn.Of(call.Request.Resource).Account
 	if call.Request.Resource == "" {
@@ -246,7 +254,7 @@ func (call *Call) addResource(c trail.Change, d trail.Details) {
 	switch {
 	case call.Request.Action == "secretsmanager:CreateSecret", call.Request.Action == "kms:CreateKey":
 		call.rcps = mayBind
-	case c.EventSource == kmsHost && strings.Contains(text(d.Request["keyId"]), "alias/aws/"):
+	case c.EventSource == kmsHost && strings.Contains(cmp.Or(text(d.Request["keyId"]), c.Key.ID), "alias/aws/"):
 		call.rcps = bindNot
 	}
 }
@@ -289,7 +297,7 @@ func (call *Call) named(c trail.Change, request map[string]any) string {
 			}
 			path := strings.TrimPrefix(text(request["path"]), "/")
 			// only a call that makes it gives it a path, or none
-			call.unsurePath = !strings.HasPrefix(c.EventName, "Create")
+			call.unsurePath = !strings.HasPrefix(c.EventName, "Create") || path == "" && c.Lacks("requestParameters")
 			return partition.New("iam", "", c.Account, kind+path+name).String()
 		}
 	case "sts":
@@ -312,7 +320,11 @@ func (call *Call) named(c trail.Change, request map[string]any) string {
 		if name == "" || !strings.Contains(c.EventName, "Rule") && !strings.Contains(c.EventName, "Targets") {
 			return ""
 		}
-		if bus := text(request["eventBusName"]); bus != "" && bus != "default" {
+		bus := text(request["eventBusName"])
+		switch {
+		case bus == "" && c.Lacks("requestParameters"):
+			call.NoResource, name = true, "*"+name
+		case bus != "" && bus != "default":
 			if arn.Is(bus) {
 				bus = arn.Of(bus).Base()
 			}

@@ -69,7 +69,7 @@ func (call *Call) addDependents(c trail.Change, request map[string]any) {
 		call.take(out, unsure)
 	}
 	switch {
-	case request == nil && sure:
+	case !call.parametersKnown && sure:
 		pass(role(""), "whether the call handed over a role is not in its record")
 	case request["launchTemplate"] != nil && sure:
 		pass(role(""), "the launch template may have a role")

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"maps"
 	"slices"
 	"strconv"
@@ -95,7 +96,7 @@ func (call *Call) addKeyKeys(c trail.Change) {
 		r.Context[viaService] = []string{}
 	}
 	r.Context["kms:CallerAccount"] = one(r.Principal.Account)
-	if id := text(c.Request["keyId"]); strings.HasSuffix(id, guard.DefaultKeyAlias) {
+	if id := cmp.Or(text(c.Request["keyId"]), c.Key.ID); strings.HasSuffix(id, guard.DefaultKeyAlias) {
 		r.Context["kms:ResourceAliases"] = []string{guard.DefaultKeyAlias}
 	}
 	addEncryption(r.Context, c.Request["encryptionContext"], "")

@@ -80,6 +80,14 @@ func (call *Call) addNeeds(c trail.Change, request map[string]any) {
 // keys say, tags and replicas, is in withParts.
 func (call *Call) addSecretNeeds(name string, c trail.Change, request map[string]any) {
 	switch name {
+	case "CreateSecret": // what is known of them is in withParts
+		for key, action := range map[string]string{"aws:TagKeys": "secretsmanager:TagResource", "secretsmanager:AddReplicaRegions": "secretsmanager:ReplicateSecretToRegions"} {
+			if !call.parametersKnown && call.Request.Context[key] == nil {
+				part := call.permission(action, call.Request.Resource)
+				part.NoResource = call.NoResource
+				call.take(part, "whether the secret was made with tags or replicas is not in the record")
+			}
+		}
 	case "BatchGetSecretValue":
 		ids := texts(request["secretIdList"])
 		for _, id := range ids {
@@ -91,7 +99,7 @@ func (call *Call) addSecretNeeds(name string, c trail.Change, request map[string
 		}
 		if len(ids) == 0 { // filters, or what is not in the record: of all that the caller may list and read there
 			unsure := ""
-			if request == nil {
+			if !call.parametersKnown {
 				unsure = "which secrets were read is not in the record"
 			}
 			call.take(call.permission("secretsmanager:ListSecrets", "*"), unsure)

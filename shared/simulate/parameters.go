@@ -102,7 +102,6 @@ func (t *Trial) withDefaults(calls []Call) []Call {
 func (call *Call) addParameters(request map[string]any) {
 	r := &call.Request
 	service, action, _ := strings.Cut(r.Action, ":")
-	call.parametersKnown = true
 	for parameter, key := range keyParameters[service] {
 		if key.actions != nil && !slices.Contains(key.actions, action) {
 			continue
@@ -110,7 +109,7 @@ func (call *Call) addParameters(request map[string]any) {
 		switch values := texts(request[parameter]); {
 		case len(values) > 0:
 			r.Context[key.key] = values
-		case slices.Contains(sometimesOff, parameter):
+		case call.parametersKnown && slices.Contains(sometimesOff, parameter):
 			r.Context[key.key] = []string{}
 		}
 	}
@@ -129,7 +128,7 @@ func (call *Call) addParameters(request map[string]any) {
 
 // addGrant adds what kind of constraint a grant has.
 func (call *Call) addGrant(request map[string]any) {
-	if call.Request.Action != "kms:CreateGrant" {
+	if call.Request.Action != "kms:CreateGrant" || !call.parametersKnown {
 		return
 	}
 	constraints, _ := request["constraints"].(map[string]any)

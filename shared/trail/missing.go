@@ -27,13 +27,21 @@ func missing(row map[string]any, header []string) []string {
 	for _, name := range header {
 		has[plainName(name)] = true
 	}
+	inParts := hasPart(has, "requestparameters") // some of the parameters are no request
 	whole := !slices.ContainsFunc(always, func(name string) bool { return !has[name] })
-	if whole && header == nil {
+	switch {
+	case whole && header == nil && inParts:
+		return []string{"requestParameters"}
+	case whole && header == nil:
 		return nil
 	}
 	var out []string
 	for _, name := range mayMiss {
 		plain := plainName(name)
+		if name == "requestParameters" && inParts {
+			out = append(out, name)
+			continue
+		}
 		found := has[plain] || name == invokedBy && has["useridentity"] || name == "awsRegion" && has["region"] ||
 			structs[plain] != "" && hasPart(has, plain) || name == "errorCode" && responded(row)
 		if !found {
@@ -46,7 +54,7 @@ func missing(row map[string]any, header []string) []string {
 // hasPart reports whether there are parts of an object as columns.
 func hasPart(has map[string]bool, object string) bool {
 	for column := range has {
-		if strings.HasPrefix(column, object) {
+		if len(column) > len(object) && strings.HasPrefix(column, object) {
 			return true
 		}
 	}
@@ -86,7 +94,8 @@ func responded(row map[string]any) bool {
 	return false
 }
 
-// Lacks reports whether the export left out a member of the record, so that nobody knows what it says.
+// Lacks reports whether the export left out a member of the record, so that nobody knows what it says. An export that lacks
+// requestParameters may have some of the parameters: those are known, and what it does not have is not.
 func (c Change) Lacks(member string) bool { return slices.Contains(c.Missing, member) }
 
 // doubt takes back what was decided by a member that the export does not have.
@@ -122,13 +131,13 @@ func (c *Change) undecided(row *call) (what, member string) {
 		return "whether Secrets Manager called", "userIdentity"
 	case c.ErrorCode != "" && row.rule != ruleServiceEvents || unnamed == "":
 		return "", ""
-	case row.rule == ruleTamperRules && c.Kind == Ignored && c.Lacks("requestParameters"):
+	case row.rule == ruleTamperRules && c.Kind == Ignored && c.Target == "" && c.Lacks("requestParameters"):
 		return "which rule it is about", "requestParameters"
 	case (row.kind == LookAtSecret || row.reads && service == secretsManager) && c.Secret.ID == "":
 		return "which secret it is about", unnamed
 	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "" && c.Alias == "":
 		return "which key it is about", unnamed
-	case row.reads && service == kms && c.Lacks("requestParameters"):
+	case row.reads && service == kms && c.Secret.ID == "" && c.Lacks("requestParameters"):
 		return "whether a secret was read", "requestParameters"
 	}
 	return "", ""

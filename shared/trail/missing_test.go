@@ -85,7 +85,11 @@ func TestWhatAnExportHasIsNotMissing(t *testing.T) {
 	for sentence, test := range map[string]struct{ in, missing string }{
 		"a column":                             {`{` + call + `,"userAgent":"x"}`, without(columns, "userAgent")},
 		"the Region by its other name":         {`{` + call + `,"region":"eu-west-1"}`, without(columns, "awsRegion")},
-		"parts of the request":                 {`{` + call + `,"requestParameters.secretId":"a"}`, without(columns, "requestParameters")},
+		"parts of the request are not all":     {`{` + call + `,"requestParameters.secretId":"a"}`, columns},
+		"parts of it in a whole record":        {`{` + call + `,"requestParameters.secretId":"a","eventVersion":"1","userIdentity":"{arn=a}","eventTime":"2026-05-04T07:01:00Z","awsRegion":"eu-west-1","sourceIPAddress":"x","eventID":"e","eventType":"AwsApiCall"}`, "requestParameters"},
+		"tags that are no objects":             {`{` + call + `,"requestParameters":"{\"secretId\":\"a\",\"tags\":\"a b\"}"}`, columns},
+		"a tag that is none":                   {`{` + call + `,"requestParameters":"{\"secretId\":\"a\",\"tags\":[\"a b\"]}"}`, columns},
+		"tags as a text of JSON":               {`{` + call + `,"requestParameters":"{\"secretId\":\"a\",\"tags\":\"[]\"}"}`, without(columns, "requestParameters")},
 		"a member, as an object":               {`{` + call + `,"userIdentity":{}}`, without(columns, "userAgent", "userIdentity", "userIdentity.invokedBy", "vpcEndpointId")},
 		"a member, as a list":                  {`{` + call + `,"resources":[]}`, without(columns, "userAgent", "resources", "vpcEndpointId")},
 		"an envelope":                          {`{"detail-type":"AWS API Call via CloudTrail","source":"aws.secretsmanager","detail":{"eventVersion":"1.11",` + call + `}}`, ""},

@@ -116,11 +116,13 @@ func unpacked(value any) any {
 // holds reports whether a column holds anything: exports write nothing, null or a dash where the record has no member.
 func holds(value any) bool { return value != nil && value != "" && value != "null" && value != "-" }
 
-// unreadable lists the objects of a record whose columns hold something else than an object, so that what they say is not known.
+// unreadable lists the objects of a record whose columns hold something else than an object, or a text inside where CloudTrail has
+// objects, so that what they say is not known.
 func (r row) unreadable() []string {
 	var out []string
 	for name, member := range structs {
-		if holds(r[name]) && !isObject(unpacked(r[name])) {
+		value := unpacked(r[name])
+		if holds(r[name]) && (!isObject(value) || member == "requestParameters" && textual(value)) {
 			out = append(out, member)
 		}
 	}
@@ -129,6 +131,41 @@ func (r row) unreadable() []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// ofObjects are the parameters that are lists of objects. Some exports write them, or each object in them, as a text.
+var ofObjects = []string{"tags", "addreplicaregions"}
+
+// objects reads such a parameter, as far as it can be read.
+func objects(value any) any {
+	if text, is := value.(string); is {
+		if value = unpacked(text); !isObject(value) {
+			return text
+		}
+	}
+	list, _ := value.([]any)
+	for i := range list {
+		if text, is := list[i].(string); is && isObject(unpacked(text)) {
+			list[i] = unpacked(text)
+		}
+	}
+	return value
+}
+
+// textual reports whether a request has a text where CloudTrail has objects.
+func textual(request any) bool {
+	parameters, _ := request.(map[string]any)
+	for name, value := range parameters {
+		if !slices.Contains(ofObjects, plainName(name)) {
+			continue
+		}
+		value = objects(value)
+		list, _ := value.([]any)
+		if text, is := value.(string); is && holds(text) || slices.ContainsFunc(list, func(item any) bool { _, is := item.(string); return is }) {
+			return true
+		}
+	}
+	return false
 }
 
 func isObject(value any) bool {
@@ -150,6 +187,9 @@ func restored(value any) any {
 			}
 			if known := members[name]; known != "" { // a name with a capital is CloudTrail's own already
 				name = known
+			}
+			if slices.Contains(ofObjects, plainName(name)) {
+				value = objects(value)
 			}
 			out[name] = restored(value)
 		}
@@ -186,10 +226,11 @@ func (r row) flatIdentity(record map[string]any) {
 	}
 }
 
-// console takes the resource of the event history of CloudTrail's console, which has no request.
+// console takes the resource of the event history of CloudTrail's console, which has no request: it says what the call was about, and
+// not by which parameter that was named.
 func (r row) console(record map[string]any) {
 	resource, _ := r["resourcename"].(string)
-	if resource == "" || resource == "-" || record["requestParameters"] != nil {
+	if resource == "" || resource == "-" || record["requestParameters"] != nil || record["additionalEventData"] != nil {
 		return
 	}
 	parameter := "secretId"
@@ -197,7 +238,7 @@ func (r row) console(record map[string]any) {
 		parameter = "keyId"
 	}
 	first, _, _ := strings.Cut(resource, ",")
-	record["requestParameters"] = map[string]any{parameter: strings.TrimSpace(first)}
+	record["additionalEventData"] = map[string]any{parameter: strings.TrimSpace(first)}
 }
 
 // timeLayouts are those of tables and of the console.
