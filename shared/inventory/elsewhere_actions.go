@@ -145,10 +145,11 @@ func ActionsOf(service string) []string {
 // ReadsOnly reports whether an action, service:Name, counts as one that reads and hands out nobody's credentials.
 func ReadsOnly(action string) bool {
 	action = strings.ToLower(action)
-	if service, name, _ := strings.Cut(action, ":"); everyAction[service] != nil {
+	service, name, _ := strings.Cut(action, ":")
+	if everyAction[service] != nil {
 		return slices.ContainsFunc(everyAction[service], func(each listedAction) bool {
 			return each.by == byNature && strings.EqualFold(each.name, name)
 		})
 	}
-	return within(action, reading) && !handsOutCredentials(action)
+	return services[service] && within(action, reading) && !handsOutCredentials(action)
 }
