@@ -100,10 +100,11 @@ var writing = []string{
 	"elasticloadbalancing:registertargets", "elasticloadbalancing:deregistertargets", "iam:createservicelinkedrole",
 }
 
-// handing are actions that are named like reading and hand out credentials: of a role, of a machine, or to run something on it.
-// Source: Service Authorization Reference; the drift alarm looks for others.
+// handing are actions that are named like reading and hand out credentials: of a role, of a machine, or to run something on it. AppConfig serves
+// the value of a secret, which it reads by the role of a configuration profile.
+// Source: Service Authorization Reference; the drift alarm looks for others. AppConfig API Reference, CreateConfigurationProfile, RetrievalRoleArn.
 var handing = []string{
-	"aidevops:getaccesstoken", "amplifybackend:gettoken", "bedrock-agentcore:getresource*", "bedrock-agentcore:getworkload*",
+	"aidevops:getaccesstoken", "amplifybackend:gettoken", "appconfig:getconfiguration", "appconfig:getlatestconfiguration", "bedrock-agentcore:getresource*", "bedrock-agentcore:getworkload*",
 	"cloudwatch:getspacecredentials*", "cloudshell:*", "codecatalyst:*", "codeconnections:get*token", "codestar-connections:get*token",
 	"cognito-identity:getcredentialsforidentity", "cognito-identity:getopenidtoken*", "cognito-idp:gettokensfromrefreshtoken", "connect:getfederationtoken",
 	"datazone:get*credentials", "datazone:getiamportalloginurl", "ec2:getpassworddata", "elasticmapreduce:getclustersessioncredentials",
