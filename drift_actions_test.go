@@ -35,6 +35,21 @@ func TestEveryActionOfTheListedServicesIsJudged(t *testing.T) {
 	}
 }
 
+// A right of a service that nobody knows is no reading, whatever its name: services that AWS adds have to be looked through.
+func TestTheServicesOfTheReferenceAreKnown(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(referenceFolder(), "actions", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	handing := []string{"cloudshell", "codecatalyst"} // every right of theirs counts as one that does
+	for _, file := range files {
+		service := strings.TrimSuffix(filepath.Base(file), ".json")
+		if !slices.Contains(handing, service) && inventory.ActionsOf(service) == nil && !inventory.ReadsOnly(service+":DescribeNothing") {
+			t.Errorf("%s is not in shared/inventory/elsewhere_services.go: which of its rights hand out credentials?", service)
+		}
+	}
+}
+
 // A call to an action without resources is about "*", and of any other one that names none it is not known what it is about.
 func TestTheActionsWithoutResourcesAreThoseOfTheReference(t *testing.T) {
 	for _, service := range []string{"secretsmanager", "kms"} {

@@ -177,20 +177,23 @@ const (
 
 func (a *Access) consequence(action string, s *policy.Statement) consequence {
 	action = strings.ToLower(action)
-	worst := followed
 	service, _, named := strings.Cut(action, ":")
 	list, listed := everyAction[service]
 	switch {
 	case !named || strings.ContainsAny(service, "*? "):
 		return unproved
 	case listed:
+		worst, is := followed, false
 		for _, each := range list {
 			if arn.Match(action, strings.ToLower(service+":"+each.name)) {
-				worst = min(worst, a.follows(each, s))
+				worst, is = min(worst, a.follows(each, s)), true
 			}
 		}
+		if !is {
+			return unproved // AWS has added it since
+		}
 		return worst
-	case handsOutCredentials(action):
+	case handsOutCredentials(action), !services[service]:
 		return unproved
 	case within(action, reading), within(action, powerful):
 		return followed

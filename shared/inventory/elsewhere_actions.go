@@ -100,10 +100,11 @@ var writing = []string{
 	"elasticloadbalancing:registertargets", "elasticloadbalancing:deregistertargets", "iam:createservicelinkedrole",
 }
 
-// handing are actions that are named like reading and hand out credentials: of a role, of a machine, or to run something on it.
-// Source: Service Authorization Reference; the drift alarm looks for others.
+// handing are actions that are named like reading and hand out credentials: of a role, of a machine, or to run something on it. AppConfig serves
+// the value of a secret, which it reads by the role of a configuration profile.
+// Source: Service Authorization Reference; the drift alarm looks for others. AppConfig API Reference, CreateConfigurationProfile, RetrievalRoleArn.
 var handing = []string{
-	"aidevops:getaccesstoken", "amplifybackend:gettoken", "bedrock-agentcore:getresource*", "bedrock-agentcore:getworkload*",
+	"aidevops:getaccesstoken", "amplifybackend:gettoken", "appconfig:getconfiguration", "appconfig:getlatestconfiguration", "bedrock-agentcore:getresource*", "bedrock-agentcore:getworkload*",
 	"cloudwatch:getspacecredentials*", "cloudshell:*", "codecatalyst:*", "codeconnections:get*token", "codestar-connections:get*token",
 	"cognito-identity:getcredentialsforidentity", "cognito-identity:getopenidtoken*", "cognito-idp:gettokensfromrefreshtoken", "connect:getfederationtoken",
 	"datazone:get*credentials", "datazone:getiamportalloginurl", "ec2:getpassworddata", "elasticmapreduce:getclustersessioncredentials",
@@ -145,10 +146,11 @@ func ActionsOf(service string) []string {
 // ReadsOnly reports whether an action, service:Name, counts as one that reads and hands out nobody's credentials.
 func ReadsOnly(action string) bool {
 	action = strings.ToLower(action)
-	if service, name, _ := strings.Cut(action, ":"); everyAction[service] != nil {
+	service, name, _ := strings.Cut(action, ":")
+	if everyAction[service] != nil {
 		return slices.ContainsFunc(everyAction[service], func(each listedAction) bool {
 			return each.by == byNature && strings.EqualFold(each.name, name)
 		})
 	}
-	return within(action, reading) && !handsOutCredentials(action)
+	return services[service] && within(action, reading) && !handsOutCredentials(action)
 }

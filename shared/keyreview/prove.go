@@ -64,12 +64,16 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	}
 	for _, u := range r.std.Seen {
 		concerned, certain := r.concerns(k, u)
-		if !concerned || byGrant(k, u) || r.former(u) {
+		if !concerned || byGrant(k, u) {
 			continue
 		}
 		how, used := u.Action, "was seen using it"
 		if u.Via != "" {
 			how += " through " + u.Via
+		}
+		now, former := r.successor(u)
+		if former {
+			u.ID, used = now, "or a former principal of that name was seen using it"
 		}
 		if u.Maybe || !certain {
 			used = "may have used it"
@@ -89,7 +93,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 		is, left := r.lets(k, after, callers)
 		gone := slices.ContainsFunc(by, func(statement string) bool { return !slices.Contains(left, statement) })
 		switch {
-		case was == policy.ImplicitlyDenied && (u.Maybe || !certain): // then it failed, or was another key's
+		case was == policy.ImplicitlyDenied && (u.Maybe || !certain || former): // then it failed, was another key's, or the former one's
 		case was == policy.ImplicitlyDenied:
 			return fmt.Sprintf("%s %s (%s), and the policy of today does not explain that", who, used, how)
 		case is == policy.Allowed:

@@ -368,12 +368,13 @@ func has(k *inventory.Key, named string) bool {
 	return slices.ContainsFunc(k.Facts.Aliases, func(name string) bool { return arn.Match(named, alias(k, name)) })
 }
 
-// former reports whether somebody who was seen is gone, and whoever has the name now is another.
-func (r *review) former(u Use) bool {
+// successor is the unique id of whoever has the name now of somebody who was seen and is gone. It may do the same work: what the former one
+// used is not taken from the name without a person.
+func (r *review) successor(u Use) (id string, former bool) {
 	for i := range r.snapshot.Principals {
 		if p := &r.snapshot.Principals[i]; p.ARN == u.Principal {
-			return p.Former(u.ID, u.Last)
+			return p.UniqueID, p.Former(u.ID, u.Last)
 		}
 	}
-	return false
+	return "", false
 }
