@@ -130,6 +130,28 @@ func (c *Copies) unlistedBeside() Subject {
 	return found
 }
 
+// unseen are the locations beside the primary of which nobody could see the versions, because their replication has not come to its
+// end: those that the last look saw there may be there still. The zero Subject is that there is none.
+func (c *Copies) unseen() Subject {
+	var found Subject
+	for i := range c.secret.Replicas {
+		if c.Locations[1+i].unseen() {
+			found.Replicas = append(found.Replicas, c.secret.Replicas[i].brief())
+		}
+	}
+	for i := range c.secret.Elsewhere.Copies {
+		if c.Locations[1+len(c.secret.Replicas)+i].unseen() {
+			found.Elsewhere = append(found.Elsewhere, c.secret.Elsewhere.Copies[i].brief())
+		}
+	}
+	if len(found.Replicas)+len(found.Elsewhere) > 0 {
+		found.Blind = &BlindSpot{Part: PartReplicaVersions, Cause: CauseNotInSync}
+	}
+	return found
+}
+
+func (p *Location) unseen() bool { return !p.inSight() && !p.InSync() }
+
 // versionsIn are the versions of a subject that other locations than the primary keep.
 func (s Subject) versionsIn() []Version {
 	var found []Version

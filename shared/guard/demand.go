@@ -88,7 +88,19 @@ func (k Key) demand(id ControlID) string {
 // keepUnread keeps the copies that failed when they were last read and could not be read now, for the controls that ask
 // each copy of a secret: what is not known closes nothing.
 func (s Subject) keepUnread(id ControlID, was Subject, now Secret) Subject {
-	if id != SecretReplicaKey && id != SecretKeyUnusable && id != SecretKeyUnapproved {
+	if id != SecretNotSealed && id != SecretReplicaKey && id != SecretKeyUnusable && id != SecretKeyUnapproved {
+		return s
+	}
+	copies := CopiesOf(now)
+	for i := range copies.Locations {
+		p := &copies.Locations[i]
+		for _, v := range was.Versions {
+			if p.unseen() && v.In == p.name() {
+				s.Versions = append(slices.Clip(s.Versions), v)
+			}
+		}
+	}
+	if id == SecretNotSealed {
 		return s
 	}
 	if s.Key.zero() && was.Key.unreadNow(id, now.Key) {

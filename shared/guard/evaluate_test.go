@@ -34,19 +34,19 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		"a replica on the AWS managed key fails 3 and names the Region": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
 				s.PrimaryRegion = s.Region
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey}, replicaIn("us-west-2", ownKey)}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey, Status: "InSync"}, replicaIn("us-west-2", ownKey)}
 			}),
 			fails: []guard.ControlID{guard.SecretReplicaKey}, detail: "eu-west-1",
 		},
 		"a replica whose key cannot be read is unknown, not fine": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x", Status: "InSync"}}
 			}),
 			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
 		"a replica whose key cannot be read is unknown though another's is fine": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x"}, replicaIn("us-west-2", ownKey)}
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x", Status: "InSync"}, replicaIn("us-west-2", ownKey)}
 			}),
 			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},

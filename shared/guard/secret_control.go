@@ -100,7 +100,15 @@ func checkSealed(c *Copies, _ Standard) (Outcome, Subject) {
 	if unlisted := c.unlistedBeside(); unlisted.Blind != nil {
 		return Unknown, unlisted
 	}
-	return Pass, Subject{}
+	return c.unlessUnseen(Pass)
+}
+
+// unlessUnseen is an outcome that no copy is known to be against: where some could not be seen it is unknown.
+func (c *Copies) unlessUnseen(outcome Outcome) (Outcome, Subject) {
+	if unseen := c.unseen(); unseen.Blind != nil {
+		return Unknown, unseen
+	}
+	return outcome, Subject{}
 }
 
 // managedAlone reports whether a copy certainly opens with the AWS managed key alone.
@@ -183,7 +191,7 @@ func checkReplicas(c *Copies, _ Standard) (Outcome, Subject) {
 func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 	outcome, subject := c.failing(func(p *Location) Outcome { return keyUsable(&p.Named) })
 	if outcome == Pass && c.last() {
-		return Pass, Subject{}
+		return c.unlessUnseen(Pass)
 	}
 	reads := reading{yes: !c.Unlisted && len(c.List) > 0}
 	closed := c.chosen(choice{copies: func(p *Location, copied *Copy) bool {
@@ -214,6 +222,7 @@ func checkKeyUsable(c *Copies, _ Standard) (Outcome, Subject) {
 		if unsure := c.chosen(choice{copies: undecided}); len(unsure) > 0 {
 			return Unknown, Subject{Versions: unsure, Blind: &BlindSpot{Part: PartVersionKeys, Cause: CauseState}}
 		}
+		return c.unlessUnseen(Pass)
 	}
 	if outcome == Fail {
 		subject.Empty = !c.Unlisted && len(c.secret.Versions) == 0
@@ -305,9 +314,10 @@ func checkApproved(c *Copies, std Standard) (Outcome, Subject) {
 	if older != outcome { // only an older key fails, or is unknown
 		outcome, subject = older, Subject{}
 	}
-	if outcome == Fail || outcome == Unknown {
-		subject.Versions = c.underOthers(func(k *Key) bool { return approved(k) == outcome })
+	if outcome != Fail && outcome != Unknown {
+		return c.unlessUnseen(outcome)
 	}
+	subject.Versions = c.underOthers(func(k *Key) bool { return approved(k) == outcome })
 	if outcome == Fail && (!subject.Key.zero() || len(subject.Versions) > 0) {
 		subject.Rotation = rotationOf(*s)
 	}

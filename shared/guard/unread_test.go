@@ -1,6 +1,7 @@
 package guard_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -77,6 +78,51 @@ func TestAnOpenFindingKeepsNamingTheCopiesThatCannotBeReadAnyMore(t *testing.T) 
 				}
 			}
 		})
+	}
+}
+
+// A replication that fails is no proof that the copies which were seen there are gone, or open with other keys.
+func TestAReplicationThatFailsEndsNoFindingOfTheCopiesThatWereSeenThere(t *testing.T) {
+	off := inState(otherKey, guard.KeyDisabled)
+	approved := guard.Approved{ARNs: []string{ownKey.ARN}}
+	for sentence, c := range map[string]struct {
+		control guard.ControlID
+		opens   guard.Key
+	}{
+		"an older copy opens with the AWS managed key": {guard.SecretNotSealed, awsKey},
+		"no key opens a copy":                          {guard.SecretKeyUnusable, off},
+		"a copy is under a key that is not approved":   {guard.SecretKeyUnapproved, otherKey},
+	} {
+		for here, own := range map[string][]guard.Key{"all is well in the primary": {ownKey}, "the primary fails, too": {ownKey, c.opens}} {
+			t.Run(sentence+", "+here, func(t *testing.T) {
+				seen := replicaIn("eu-west-1", ownKey, ownKey)
+				older := guard.Version{ID: "v0", Stages: []string{"custom"}, Keys: []guard.Key{c.opens}}
+				if c.control == guard.SecretNotSealed {
+					older.Keys = []guard.Key{ownKey, c.opens}
+				}
+				seen.Versions = append(seen.Versions, older)
+				at := func(rec guard.Record, r guard.Replica, when time.Time) guard.Record {
+					s := with(secret(ownKey, own...), func(s *guard.Secret) { s.Replicas = []guard.Replica{r} })
+					return guard.Reconcile(rec, s, guard.Evaluate(s, guard.Standard{Approved: approved}, when), nil, guard.ModeNotify, when, cause)
+				}
+				rec := at(guard.Record{}, seen, now)
+				rec = at(rec, guard.Replica{Region: "eu-west-1", KeyID: ownKey.ARN, Key: ownKey, Status: "Failed"}, now.Add(time.Minute))
+				named := func() bool {
+					for _, f := range rec.Open() {
+						if f.Control == c.control && strings.Contains(f.Describe(), "eu-west-1") {
+							return true
+						}
+					}
+					return false
+				}
+				if !named() {
+					t.Errorf("the finding does not name the copy any more: %+v", rec.Findings)
+				}
+				if rec = at(rec, replicaIn("eu-west-1", ownKey), now.Add(2*time.Minute)); named() {
+					t.Errorf("the finding names the copy though it was seen to be gone: %+v", rec.Findings)
+				}
+			})
+		}
 	}
 }
 
