@@ -50,6 +50,11 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		default:
 			continue
 		}
+		if why := r.another(k); why != "" {
+			found.Fix = "name in the key policy who uses it; a person has to decide: " + whichServices + why
+			r.add(guard.KeyOnlyDelegate, k, found)
+			continue
+		}
 		named, whom := r.users(k)
 		decide := "who is to use it"
 		if len(named) > 0 && what[0] == decrypt {
@@ -134,7 +139,7 @@ func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s pol
 	if len(named) > 0 {
 		use.Conditions = slices.Concat(s.Conditions, []policy.Condition{{Operator: "ArnLike", Key: "aws:PrincipalArn", Values: named}})
 	}
-	return change(d, index, append(by, bound([]policy.Statement{use}, k)...)...)
+	return change(d, index, append(by, throughSecretsManager(withinAccount([]policy.Statement{use}, k), k)...)...)
 }
 
 // mostNamed is how many readers a key policy names before it is better to ask for the account and Secrets Manager.

@@ -149,6 +149,10 @@ func (q *inquiry) insideDirectly() {
 	default:
 		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key "+says, "ask for kms:ViaService")
 	}
+	if q.another != "" {
+		q.fault.decide = whichServices + q.another
+		return
+	}
 	q.fault.by = throughSecretsManager(q.fault.by, q.key)
 }
 

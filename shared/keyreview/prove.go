@@ -62,7 +62,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	if err != nil {
 		return "the policy of today cannot be read"
 	}
-	for _, u := range r.std.Seen {
+	for _, u := range slices.Concat(r.std.Seen, r.lastUse(k)) {
 		concerned, certain := r.concerns(k, u)
 		if !concerned || byGrant(k, u) {
 			continue

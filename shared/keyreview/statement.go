@@ -22,13 +22,14 @@ const (
 	replicate = "kms:ReplicateKey"
 
 	reEncryptFrom = "kms:ReEncryptFrom"
+	reEncryptTo   = "kms:ReEncryptTo"
 )
 
 // useActions are the ways to use a key for secrets.
 var useActions = []string{decrypt, generate, encrypt}
 
 // openActions are all ways to get at what a key protects, or to speak in its name.
-var openActions = append(slices.Clone(useActions), reEncryptFrom, "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
+var openActions = append(slices.Clone(useActions), reEncryptFrom, reEncryptTo, "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
 	"kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
 
 // manageActions decide about a key: who may use it, and whether it can be used.

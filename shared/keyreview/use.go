@@ -11,6 +11,7 @@ import (
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -94,10 +95,10 @@ func usesOf(record trail.Record) []Use {
 	case c.EventName == "ReEncrypt":
 		from, to := reEncrypted(c)
 		if from != "" {
-			add(from, "kms:ReEncryptFrom")
+			add(from, reEncryptFrom)
 		}
 		if to != "" {
-			add(to, "kms:ReEncryptTo")
+			add(to, reEncryptTo)
 		}
 	case slices.Contains(seenActions, u.Action):
 		add(keyARN(c.Key.ID, c), u.Action)
@@ -377,4 +378,70 @@ func (r *review) successor(u Use) (id string, former bool) {
 		}
 	}
 	return "", false
+}
+
+// another says what shows that a symmetric key under which no secret is or was is used for something else, whose users no secret tells of; ""
+// where nothing does.
+// Source: KMS API Reference, GetKeyLastUsage: the last cryptographic operation alone.
+func (r *review) another(k *inventory.Key) string {
+	if !k.Facts.Symmetric() || len(r.touched[k.Facts.ARN]) > 0 {
+		return ""
+	}
+	const none = "no secret is known to be under it, and "
+	switch {
+	case k.UseUnread != "":
+		return none + "its last use could not be read: " + k.UseUnread
+	case k.Use.At.IsZero() && k.Use.Since.IsZero():
+		return none + "its last use is not known"
+	case !k.Use.At.IsZero():
+		return none + "it was used on " + k.Use.At.Format(time.DateOnly) + " (" + cmp.Or(k.Use.Operation, "by an operation that is not known") + ")"
+	}
+	if services := serving(k); len(services) > 0 {
+		return none + "its policy is for " + strings.Join(services, " and ")
+	}
+	return ""
+}
+
+// serving are the services other than Secrets Manager that a key policy lets use the key, for themselves or for who calls them.
+func serving(k *inventory.Key) []string {
+	d, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, s := range d.Statements {
+		if s.Effect != policy.Allow {
+			continue
+		}
+		if s.Principal != nil {
+			out = append(out, s.Principal.Service...)
+		}
+		for _, c := range s.Conditions {
+			for _, like := range draw([]policy.Condition{c}, arn.Example, viaService) {
+				if service, _, _ := strings.Cut(like.value, "."); service != secretsManager && !wild(service) && !keepsOut(c) {
+					out = append(out, like.value)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// lastUse is the last use of a symmetric key where that was for no secret: none is or was under it, or Secrets Manager does not call that
+// operation. The key says no more of it, so that it may have been anybody of the account.
+func (r *review) lastUse(k *inventory.Key) []Use {
+	action := "kms:" + k.Use.Operation
+	if !k.Facts.Symmetric() || k.Use.At.IsZero() || k.Use.Operation == "" || len(r.touched[k.Facts.ARN]) > 0 && slices.Contains(useActions, action) {
+		return nil
+	}
+	actions := []string{action}
+	if k.Use.Operation == "ReEncrypt" {
+		actions = []string{reEncryptFrom, reEncryptTo}
+	}
+	var out []Use
+	for _, action := range actions {
+		out = append(out, Use{Key: k.Facts.ARN, Principal: k.Facts.Account, Action: action, Last: k.Use.At, Maybe: true})
+	}
+	return out
 }

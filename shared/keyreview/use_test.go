@@ -143,7 +143,10 @@ func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
 				t.Fatalf("%+v", std.Seen)
 			}
 		}
-		s := snapshot(k)
+		db := secret("db", "app") // without one the key would be that of S3 alone
+		db.Facts.ARN, db.Facts.Region, db.Facts.Key = "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:db-AbCdEf", "cn-north-1", k.Facts
+		db.Facts.Versions[0].Keys = []guard.Key{k.Facts}
+		s := snapshot(k, db)
 		s.Organization.ID = "o-exampleorg"
 		s.Principals = nil
 		found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), std, now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOpen })
