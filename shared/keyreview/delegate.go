@@ -122,12 +122,9 @@ func (q *inquiry) delegates(action string) policy.Answer {
 // names a principal gives it each action by itself, for ever and whatever its IAM policies ask for.
 // Source: KMS Developer Guide, "Default key policy", "Allows access to the AWS account and enables IAM policies"; IAM User Guide, "aws:PrincipalArn".
 func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, named []string) (after, difference string) {
-	if len(r.std.Administration) == 0 {
-		return "", ""
-	}
 	var by []policy.Statement
 	manage := bare(s)
-	manage.Actions, manage.NotActions = covered(k, s, r.std.Administration), nil
+	manage.Actions, manage.NotActions = covered(k, s, administration()), nil
 	if len(manage.Actions) > 0 {
 		by = append(by, manage)
 	}

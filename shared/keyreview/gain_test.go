@@ -329,3 +329,21 @@ func TestAProposalIsProvedOnEverySecretUnderTheKey(t *testing.T) {
 		}
 	}
 }
+
+// A fix that takes use away leaves all that manages a key of whatever origin, store and Region, such as bringing back material that expires.
+func TestAFixLeavesEveryWayToManageAKey(t *testing.T) {
+	k := fine()
+	k.Policy, k.Facts.Origin, k.Facts.MultiRegion = document(handsOver), "EXTERNAL", true
+	found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOnlyDelegate })
+	if len(found) != 1 || found[0].After == "" {
+		t.Fatalf("%+v", found)
+	}
+	using := []string{"Decrypt", "DeriveSharedSecret", "Encrypt", "GenerateMac", "GetPublicKey", "Sign", "Verify", "VerifyMac", "CreateGrant"}
+	for _, action := range policy.OnKeys() {
+		taken := slices.Contains(using, action) || strings.HasPrefix(action, "GenerateDataKey") || strings.HasPrefix(action, "ReEncrypt")
+		manage := strings.Contains(strings.Split(found[0].After, "UseThroughSecretsManager")[0], `"kms:`+action+`"`)
+		if manage == taken {
+			t.Errorf("%s: left %t: %s", action, manage, found[0].After)
+		}
+	}
+}

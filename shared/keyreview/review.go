@@ -22,7 +22,6 @@ type Standard struct {
 	ApplicationTags []string // of secrets; the first one present wins
 	EnvironmentTags []string
 	Approved        []string // other accounts that may use keys
-	Administration  []string // KMS actions that manage a key and cannot use it, for fixes
 	Waivers         []guard.Waiver
 	Seen            []Use // of keys, as far as it was recorded: no proposal takes it away
 }

@@ -35,6 +35,19 @@ var openActions = append(slices.Clone(useActions), reEncryptFrom, reEncryptTo, "
 // manageActions decide about a key: who may use it, and whether it can be used.
 var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", replicate}
 
+// administration are all actions on a key that do not use it nor hand it on: what a fix that takes use away leaves, whatever the key's kind.
+func administration() []string {
+	uses := append(slices.Clone(openActions), grant, "kms:Verify", "kms:VerifyMac", "kms:GetPublicKey")
+	var out []string
+	for _, name := range policy.OnKeys() {
+		if action := "kms:" + name; !slices.Contains(uses, action) {
+			out = append(out, action)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // grantActions are about grants that are there. Like use, and unlike what decides about a key, KMS takes them from other accounts as well. That
 // a policy allows kms:RetireGrant says nothing: who may retire a grant is in the grant.
 // Source: KMS API Reference, RevokeGrant, ListGrants and RetireGrant, "Cross-account use" and "Required permissions".

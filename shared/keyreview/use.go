@@ -320,6 +320,10 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 		return true, true
 	}
 	if u.Secret.ID != "" {
+		if !slices.ContainsFunc(r.snapshot.Secrets, func(s inventory.Secret) bool { return named(s.Facts, u.Secret) }) {
+			there := u.Secret.Region == "" || u.Secret.Region == k.Facts.Region
+			return there && u.Secret.ID != anySecret, false // of a secret that is not held, so that its key may be any
+		}
 		return slices.ContainsFunc(r.under[k.Facts.ARN], func(s *inventory.Secret) bool { return named(s.Facts, u.Secret) }), false
 	}
 	if arn.Alias(u.Key) == "" {

@@ -190,6 +190,9 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 		"a reader":                        {"GetSecretValue", `{"secretId":"shop/db"}`, "", account},
 		"a reader of several":             {"BatchGetSecretValue", `{"secretIdList":["other","shop/db"]}`, "", account},
 		"another secret":                  {"PutSecretValue", `{"secretId":"other"}`, "", readers},
+		"one that nobody holds":           {"PutSecretValue", `{"secretId":"gone"}`, "", account},
+		"one of another Region":           {"UpdateSecret", `{"secretId":"gone"}`, `,"awsRegion":"us-east-1"`, readers},
+		"its reader":                      {"GetSecretValue", `{"secretId":"arn:aws:secretsmanager:eu-central-1:111122223333:secret:gone-AbCdEf"}`, "", account},
 		"one that failed":                 {"PutSecretValue", `{"secretId":"shop/db"}`, `,"errorCode":"AccessDeniedException"`, readers},
 		"one who only asks what it is":    {"DescribeSecret", `{"secretId":"shop/db"}`, "", readers},
 		"one who moves a label of it":     {"UpdateSecretVersionStage", `{"secretId":"shop/db"}`, "", readers},
@@ -220,7 +223,10 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			k := fine()
 			k.Policy = document(handsOver)
-			s := snapshot(k, db)
+			other := secret("other", "app") // under another key
+			other.Facts.Key.ARN = arn + "2"
+			other.Facts.Versions[0].Keys = []guard.Key{other.Facts.Key}
+			s := snapshot(k, db, other)
 			s.Principals = append(s.Principals, role("batch", `{"Effect":"Allow","Action":["secretsmanager:PutSecretValue","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}`))
 			std := standard()
 			std.Seen = usesOf(t, record(test.event, test.request, test.more))
