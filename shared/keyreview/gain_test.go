@@ -347,3 +347,29 @@ func TestAFixLeavesEveryWayToManageAKey(t *testing.T) {
 		}
 	}
 }
+
+// One of two policies put back what the other changed, and who applied both in turn had one of the findings still.
+func TestOnePolicyEndsAllFindingsOfAKey(t *testing.T) {
+	const direct = `{"Sid":"Use","Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"111122223333"}}}`
+	const bare = `{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:Decrypt","Resource":"*"}`
+	for name, statements := range map[string][]string{"two that hand over": {bare, handsOver}, "one that does, and one for everybody": {handsOver, direct}, "all": {direct, bare, handsOver}} {
+		k := fine()
+		k.Policy = document(statements...)
+		review := func() []keyreview.Finding {
+			return keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now)
+		}
+		found := review()
+		if len(found) != len(statements) {
+			t.Errorf("%s: %+v", name, found)
+		}
+		for _, f := range found {
+			if f.After == "" || f.After != found[0].After || f.Diff != found[0].Diff || !strings.Contains(f.Fix, fmt.Sprintf("ends all %d findings", len(found))) {
+				t.Errorf("%s: %s; %s", name, f.Fix, f.After)
+			}
+		}
+		k.Policy = found[0].After
+		if left := review(); len(left) > 0 {
+			t.Errorf("%s: it leaves %+v", name, left)
+		}
+	}
+}

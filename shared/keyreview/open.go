@@ -86,11 +86,9 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	}
 	found := Finding{Detail: name(s, index) + ": " + strings.Join(f.details, "; "), Statement: printed(s), Fix: strings.Join(f.fixes, "; ")}
 	if f.decide == "" {
-		found.After, found.Diff = change(d, index, f.by...)
-		f.decide = r.unproved(guard.KeyOpen, k, found.After)
+		f.decide = r.propose(guard.KeyOpen, k, d, index, f.by, &found)
 	}
 	if f.decide != "" {
-		found.After, found.Diff = "", ""
 		found.Fix += "; a person has to decide: " + f.decide
 	}
 	if !f.certain {

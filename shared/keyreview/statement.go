@@ -255,12 +255,12 @@ func printed(s policy.Statement) string {
 	return strings.TrimSuffix(strings.TrimPrefix(string(d.Minified()), `{"Version":"2012-10-17","Statement":[`), `]}`)
 }
 
-// change replaces one statement by others, and returns the policy after it and the diff; "" where nothing valid is left.
-func change(d *policy.Document, index int, by ...policy.Statement) (after, difference string) {
+// change replaces statements, by their index, by others, and returns the policy after it and the diff; "" where nothing valid is left.
+func change(d *policy.Document, by map[int][]policy.Statement) (after, difference string) {
 	var statements []policy.Statement
 	for i, s := range d.Statements {
-		if i == index {
-			statements = append(statements, by...)
+		if others, changed := by[i]; changed {
+			statements = append(statements, others...)
 		} else {
 			statements = append(statements, bare(s))
 		}
