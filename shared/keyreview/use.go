@@ -183,19 +183,38 @@ func setting(c trail.Change, u Use, key any, takes []string) []Use {
 // Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
 var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
 
+// passwordCalls are the calls that have one of passwordKeys.
+// Source: API References of RDS (also of DocumentDB), Redshift and Redshift Serverless.
+var passwordCalls = strings.Fields(`rds:CreateDBCluster rds:CreateDBInstance rds:CreateTenantDatabase rds:ModifyDBCluster rds:ModifyDBInstance
+	rds:ModifyTenantDatabase rds:RestoreDBClusterFromS3 rds:RestoreDBInstanceFromDBSnapshot rds:RestoreDBInstanceFromS3 rds:RestoreDBInstanceToPointInTime
+	redshift:CreateCluster redshift:ModifyCluster redshift:RestoreFromClusterSnapshot
+	redshift-serverless:CreateNamespace redshift-serverless:RestoreFromSnapshot redshift-serverless:UpdateNamespace`)
+
+// namesOfKeys are what a record has that names a key, be it the member or the value.
+var namesOfKeys = [][]byte{[]byte("kms"), []byte("Kms"), []byte("KMS"), []byte("alias/")}
+
 // byAnotherService are the uses of keys that a call to another service is of: for a password, or for what else it names a key, of which it is not
 // known by which right, nor through which service, nor whether it came to that.
 func byAnotherService(record trail.Record, u Use) []Use {
 	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
-	mayName := bytes.Contains(record.Raw, []byte("kms")) || bytes.Contains(record.Raw, []byte("Kms")) || bytes.Contains(record.Raw, []byte("KMS")) // few are worth reading whole
-	if c.Actor.Type == "AWSService" || service == "" || !mayName {
+	mayName := slices.ContainsFunc(namesOfKeys, func(of []byte) bool { return bytes.Contains(record.Raw, of) }) // few are worth reading whole
+	unsaid := slices.Contains(passwordCalls, service+":"+c.EventName) && c.Lacks("requestParameters")
+	if c.Actor.Type == "AWSService" || service == "" || !mayName && !unsaid {
 		return nil
+	}
+	named := keysNamed("", record.Details().Request)
+	if unsaid && len(named) == 0 {
+		named = append(named, keyNamed{member: passwordKeys[0]})
 	}
 	var uses []Use
 	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
-	for _, named := range keysNamed("", record.Details().Request) {
-		of := setting(c, u, named.key, writing)
+	for _, named := range named {
+		var key any
+		if named.key != "" {
+			key = named.key
+		}
+		of := setting(c, u, key, writing)
 		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
 		if of == nil || c.ReadOnly && !forPassword {
 			continue
@@ -219,12 +238,13 @@ func byAnotherService(record trail.Record, u Use) []Use {
 // keyNamed is a key that a request names, and by which member.
 type keyNamed struct{ member, key string }
 
-// keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …
+// keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …, or by an ARN or alias anywhere.
 func keysNamed(member string, request any) []keyNamed {
 	var out []keyNamed
 	switch of := request.(type) {
 	case string:
-		if of != "" && strings.Contains(strings.ToLower(member), "kms") {
+		isKey := arn.Of(of).Service == "kms" || strings.HasPrefix(of, "alias/")
+		if of != "" && (isKey || strings.Contains(strings.ToLower(member), "kms")) {
 			return []keyNamed{{member, of}}
 		}
 	case []any:
