@@ -74,8 +74,8 @@ func (h *Handler) asItIs(ctx context.Context, e guard.Entry) guard.Entry {
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
 		e.Shut = h.Now()
 	case err == nil && s.ARN == e.Secret && !s.IsReplica():
+		e.Held = guard.HeldOf(s, e.Held, e.At)
 		e.Name, e.At, e.GoneAt, e.Shut, e.Cut = s.Name, h.Now(), s.DeletedAt, time.Time{}, false
-		e.Held = guard.HeldOf(s, e.Held)
 	}
 	return e
 }

@@ -14,7 +14,7 @@ func Describe(id ControlID, outcome Outcome, s Subject) string {
 	switch {
 	case outcome == Unknown && s.Blind != nil && s.Blind.Part == PartApproval:
 		return s.maybeApprovedWords()
-	case outcome == Unknown && id == SecretKeyUnapproved:
+	case outcome == Unknown && id == SecretKeyUnapproved && (s.Blind == nil || s.Blind.Part != PartReplicaVersions):
 		return s.blindWords() + ", so it cannot be compared with the approved ones"
 	case outcome == Unknown:
 		return s.blindWords()

@@ -128,6 +128,10 @@ func BlastRecorded(off Key, since time.Time, under, unread []Entry, key func(nam
 		case e.Held.Unlisted:
 			a.Fate = FateUnreadVersions
 		case i < len(under) && !e.Cut && !e.Held.unread():
+			if there, may := e.mayStop(off, key); may {
+				a.Seen = there.Seen
+				break
+			}
 			if a.Fate = ""; at.Before(since) {
 				before, seen[e.Secret] = append(before, e.recorded(key)), at
 			} else {
@@ -154,6 +158,17 @@ func BlastRecorded(off Key, since time.Time, under, unread []Entry, key func(nam
 	slices.SortFunc(radius.Unknown, func(a, b Affected) int { return strings.Compare(a.Secret, b.Secret) })
 	radius.Index = &index
 	return radius
+}
+
+// mayStop is a location in the key's Region whose versions nobody could list, where nothing of the secret is known to stop: what was
+// there under the key may be there still.
+func (e Entry) mayStop(off Key, key func(name string) Key) (HeldCopy, bool) {
+	at := slices.IndexFunc(e.Held.Elsewhere, func(c HeldCopy) bool { return c.Region == off.Region && c.unread() })
+	if at < 0 {
+		return HeldCopy{}, false
+	}
+	known := Blast(off, []Secret{e.recorded(key)})
+	return e.Held.Elsewhere[at], len(known.Stops)+len(known.Partly)+len(known.Unknown) == 0
 }
 
 // wait lists what stops of the secrets in their recovery window, and what may.
