@@ -262,7 +262,7 @@ func TestABlastRadiusOfRecordsIsThatOfTheSecretsUnlessARecordIsOldOrIncomplete(t
 			t.Errorf("%+v: %q", a, a.Describe())
 		}
 	}
-	if radius.Index.Complete() || radius.Index.Missed != 2 || !radius.Index.AsOf.Equal(at(3)) {
+	if radius.Index.Complete(at(5)) || radius.Index.Missed != 2 || !radius.Index.AsOf.Equal(at(3)) {
 		t.Errorf("%+v", radius.Index)
 	}
 }
@@ -279,8 +279,8 @@ func TestAnAnswerOfTheIndexSaysHowOldItIsAndWhatItLeavesOpen(t *testing.T) {
 		if got := i.Describe(); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		if complete := !i.Swept.IsZero() && i.Missed == 0; i.Complete() != complete {
-			t.Errorf("%+v: complete %v", i, i.Complete())
+		if complete := !i.Swept.IsZero() && i.Missed == 0; i.Complete(at(3)) != complete || i.Complete(at(3).Add(25*time.Hour)) {
+			t.Errorf("%+v: complete %v", i, i.Complete(at(3)))
 		}
 	}
 }

@@ -52,9 +52,14 @@ type Indexed struct {
 // mostWaiting is how many secrets in their recovery window are listed.
 const mostWaiting = 20
 
-// Complete reports whether no secret of the key's account and Region can be missing but those that were changed since the sweep
-// and whose event is still on its way.
-func (i Indexed) Complete() bool { return !i.Swept.IsZero() && i.Missed == 0 }
+// sweptLately is for how long a full sweep speaks for a location: what was lost since, the next one finds.
+const sweptLately = 25 * time.Hour
+
+// Complete reports whether at a time no secret of the key's account and Region could be missing but those that were changed since the
+// sweep, which was not long ago.
+func (i Indexed) Complete(at time.Time) bool {
+	return !i.Swept.IsZero() && i.Missed == 0 && at.Sub(i.Swept) < sweptLately
+}
 
 // Describe says in a sentence how old the answer is, and what it leaves open.
 func (i Indexed) Describe() string {
