@@ -13,17 +13,17 @@ import (
 // left are where another secret may be now in place of one that is no more, or of a replica that it has no more: what was deleted
 // may have been made again under its name, and a replica that was promoted is a secret of its own. The event of that may have been lost.
 func (h *Handler) left(e guard.Entry, s guard.Secret) []guard.SecretRef {
-	var places []guard.SecretRef
+	var locations []guard.SecretRef
 	if s.ARN == "" {
-		places = append(places, guard.SecretRef{Account: e.Account, Region: e.Region, ID: e.Name})
+		locations = append(locations, guard.SecretRef{Account: e.Account, Region: e.Region, ID: e.Name})
 	}
 	for _, c := range e.Held.Elsewhere {
 		has := func(r guard.Replica) bool { return r.Region == c.Region }
 		if c.Kind == guard.LocationReplica && slices.Contains(h.Regions, c.Region) && !slices.ContainsFunc(s.Replicas, has) {
-			places = append(places, guard.SecretRef{Account: c.Account, Region: c.Region, ID: e.Name})
+			locations = append(locations, guard.SecretRef{Account: c.Account, Region: c.Region, ID: e.Name})
 		}
 	}
-	return places
+	return locations
 }
 
 // inspectLeft inspects what is left of a recorded secret, before its record forgets what was there.

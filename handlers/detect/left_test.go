@@ -47,7 +47,7 @@ func (w *world) again(s *guard.Secret) *guard.Secret {
 }
 
 // The events of it were lost: the index leads to the secret that was, and what took its place, or that of a replica, is under the key.
-func TestAKeyEventLeadsToWhatTookThePlaceOfASecretOrOfAReplica(t *testing.T) {
+func TestAKeyEventLeadsToTheSecretThatSucceedsASecretOrAReplica(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		lost func(*world, *guard.Secret) *guard.Secret
 		key  string
