@@ -308,6 +308,9 @@ func aliasGone(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
+	if _, err := w.own.Put(ctx, secret); err != nil { // it is there, and takes writes
+		return "", err
+	}
 	if there, err := w.own.Remove(ctx, sandbox.Resource{Kind: sandbox.Alias, Account: w.own.Account(), Region: w.own.Region(), Name: alias}); err != nil || !there {
 		return "", cmp.Or(err, errUnexpected)
 	}
