@@ -300,8 +300,11 @@ func sameKey(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	name := w.own.Run().Name(w.what("s"))
+	if err := w.own.SetKey(ctx, name, b); err != nil {
+		return "", errors.Join(errUnexpected, err)
+	}
 	return w.settled(ctx, Left, func(ctx context.Context) (Answer, error) {
-		if err := w.own.SetKey(ctx, name, b); err != nil { // each time: one call that did nothing is no answer
+		if err := w.own.SetKey(ctx, name, b); err != nil { // again: one call that did nothing is no answer
 			return "", errors.Join(errUnexpected, err)
 		}
 		return left(ctx, w, name, b, current)
