@@ -65,10 +65,10 @@ func legible(message events.SQSMessage) error {
 
 // sorted is a batch by what is to be done: uses that this process has not noted, with the messages that carried of them.
 type sorted struct {
-	found  map[secret][]migration.Sighting
-	carried   map[secret][]string
-	pulses map[migration.Location]pulses
-	failed map[string]error
+	found   map[secret][]migration.Sighting
+	carried map[secret][]string
+	pulses  map[migration.Location]pulses
+	failed  map[string]error
 }
 
 type pulses struct {

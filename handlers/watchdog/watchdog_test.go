@@ -179,7 +179,7 @@ func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 }
 
 // The ledger of uses must not vouch for a time in which reads could not arrive. A look that found out nothing says nothing.
-func TestALookThatFindsALocationSilentTellsTheLedger(t *testing.T) {
+func TestTheLedgerDoesNotVouchForALocationThatALookFindsSilent(t *testing.T) {
 	w := newFakeHub(health("333333333333", fleet.PulseSilent), health("444444444444", fleet.PulseAlive), health("555555555555", fleet.PulseUnknown))
 	c := w.coverage(slog.New(slog.DiscardHandler))
 	c.Uses = w

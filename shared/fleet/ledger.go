@@ -101,11 +101,12 @@ func (l *ledger) forget(oldest time.Time) {
 	l.Read, l.Over = l.Read.since(oldest), l.Over.since(oldest)
 }
 
-// sightings are what is known of the uses since a time of what callers call id.
+// sightings are what is known of the uses since a time of what callers call id. Whoever was counted on the day of that time is among them:
+// of a use that was forwarded the ledger has the first of its day.
 func (l ledger) sightings(id, region string, since time.Time) []migration.Sighting {
 	var out []migration.Sighting
 	for _, u := range l.Uses {
-		if u.Last.Before(since) {
+		if dayOf(u.Last) < dayOf(since) {
 			continue
 		}
 		s := migration.Sighting{Secret: id, Principal: u.Principal, Account: u.Account, Region: region, Does: u.Does, Version: u.Version, Last: u.Last}
