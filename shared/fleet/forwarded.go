@@ -25,7 +25,7 @@ type forwarded struct {
 
 // add takes a pulse, which may be one that came before, or late: a time of which one end is not known is not proved.
 func (f *forwarded) add(pulse time.Time) {
-	if !pulse.After(f.Pulse) || !pulse.After(f.Broken) {
+	if !pulse.After(f.Pulse) {
 		return
 	}
 	if f.Pulse.After(f.Broken) && pulse.Sub(f.Pulse) <= quiet {
@@ -50,7 +50,7 @@ func (f *forwarded) breakAt(at time.Time) {
 // be on its way, as with CloudTrail what was read in the last minutes.
 func (f forwarded) open(now time.Time) span {
 	last := len(f.Proved) - 1
-	if last < 0 || !f.Proved[last].To.Equal(f.Pulse) || !f.Pulse.After(f.Broken) || now.Sub(f.Pulse) > quiet {
+	if last < 0 || !f.Proved[last].To.Equal(f.Pulse) || now.Sub(f.Pulse) > quiet {
 		return span{}
 	}
 	return span{f.Pulse, now.Truncate(time.Second).Add(time.Second)}
