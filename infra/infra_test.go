@@ -98,6 +98,7 @@ func wholeInput() (Input, func(), error) {
 		Operators: []string{"arn:aws:iam::222222222222:role/SecurityOperator"},
 	}
 	config.Regions.RestrictReplicas, config.Keys.MultiRegion = true, true
+	config.Migration.ReaderLedger = "forwarded"
 	config.Keys.Tags = map[string]string{"owner": "security-team", "data-sensitivity": "high"}
 	for i := range config.Rollout {
 		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, i == 0
