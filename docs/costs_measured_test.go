@@ -190,7 +190,7 @@ func metered(t *testing.T) (*local.Organization, *meter) {
 	t.Helper()
 	w := localtest.New(t)
 	m, through := newMeter(t, w.URL)
-	for _, name := range handlers.Names() {
+	for _, name := range w.Functions() {
 		env, err := w.FunctionEnvironment(name)
 		if err != nil {
 			t.Fatal(err)

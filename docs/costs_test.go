@@ -135,6 +135,32 @@ func Total(bill []Charge) float64 {
 // rotations adds one dollar a month, so that a key costs three in the end.
 func OwnKeys(e Estate) (first, settled float64) { return e.Locations(), 3 * e.Locations() }
 
+// What the ledger of forwarded reads takes.
+const (
+	readsPerSecret    = 6 * Hours // one in ten minutes
+	readersPerSecret  = 3
+	sqsPerForwarded   = 1.2 // sent one by one, received and deleted ten at a time
+	readSeconds       = 60e-6
+	forwardedPerBatch = 500
+)
+
+// ForwardedReads is what migration.readerLedger: forwarded costs a month. Each reader of a secret is written once a day, each account and
+// Region once for a heartbeat, in two units.
+func ForwardedReads(e Estate) float64 {
+	reads := e.Locations() * float64(e.Secrets) * readsPerSecret
+	kept := e.Locations() * (float64(e.Secrets)*readersPerSecret*Hours/24 + beatsPerHour*Hours)
+	queue := (sqsPerForwarded*reads+pollsPerQueue)/1e6*0.40 + (2*keyUsesPerHour*Hours)/1e4*0.03
+	return reads/1e6*1 + queue + reads/forwardedPerBatch/1e6*0.20 + 0.25*readSeconds*reads*0.0000133334 + kept/1e6*(0.125+2*0.625) + 5*0.10
+}
+
+func forwarded(b *strings.Builder, estates []Estate) {
+	b.WriteString("| Forwarded reads, only with `migration.readerLedger: forwarded` |")
+	for _, e := range estates {
+		fmt.Fprintf(b, " %s |", dollars(ForwardedReads(e)))
+	}
+	b.WriteString(" a read of each secret in ten minutes, by 3 principals; $1.48 for 1,000,000 reads, most of it EventBridge's |\n")
+}
+
 // CostTable writes the bills of several estates side by side, in Markdown.
 func CostTable(estates []Estate) string {
 	var b strings.Builder
@@ -153,6 +179,7 @@ func CostTable(estates []Estate) string {
 	}
 	row(&b, "**together**", bills, Total, "without free tiers")
 	keys(&b, estates)
+	forwarded(&b, estates)
 	return b.String()
 }
 

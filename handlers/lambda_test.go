@@ -216,6 +216,7 @@ var (
 	talksTo  = map[string][]string{
 		handlers.Alert:     {"dynamodb", "eventbridge", "sns"}, // events for API destinations
 		handlers.Detect:    {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager"},
+		handlers.Ledger:    {"dynamodb", "eventbridge"},
 		handlers.Operate:   {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 		handlers.Remediate: {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 		handlers.Sweep:     {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},

@@ -6,6 +6,7 @@ package handlers
 const (
 	Alert     = "alert"
 	Detect    = "detect"
+	Ledger    = "ledger"
 	Operate   = "operate"
 	Remediate = "remediate"
 	Sweep     = "sweep"
@@ -13,4 +14,4 @@ const (
 )
 
 // Names lists the handlers, each of which is a function of the hub.
-func Names() []string { return []string{Alert, Detect, Operate, Remediate, Sweep, Watchdog} }
+func Names() []string { return []string{Alert, Detect, Ledger, Operate, Remediate, Sweep, Watchdog} }

@@ -58,7 +58,7 @@ func newAlarm(scope constructs.Construct, a alarm, topic *string) {
 // hubAlarms are what must not happen to the hub in silence.
 func hubAlarms(c settings.Config, deployed []channels.Channel) []alarm {
 	var all []alarm
-	for _, w := range workers {
+	for _, w := range workersOf(c) {
 		all = append(all, workerAlarms(w)...)
 	}
 	all = append(all, silence(c.Operations))

@@ -32,13 +32,13 @@ type widgetDetail struct {
 }
 
 // newDashboard shows whether the guard is alive and how much it does, on one page.
-func newDashboard(scope constructs.Construct, rules []trail.Rule, n names) {
+func newDashboard(scope constructs.Construct, all []worker, rules []trail.Rule, n names) {
 	graphs := []widgetDetail{
-		perWorker("Waiting (oldest, seconds)", "Maximum", "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", ""),
-		perWorker("Parked in dead-letter queues", "Maximum", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "-dlq"),
-		perWorker("Events in", "Sum", "AWS/SQS", "NumberOfMessagesSent", "QueueName", ""),
-		perWorker("Errors", "Sum", "AWS/Lambda", "Errors", "FunctionName", ""),
-		perWorker("Duration (p99, ms)", "p99", "AWS/Lambda", "Duration", "FunctionName", ""),
+		perWorker(all, "Waiting (oldest, seconds)", "Maximum", "AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", ""),
+		perWorker(all, "Parked in dead-letter queues", "Maximum", "AWS/SQS", "ApproximateNumberOfMessagesVisible", "QueueName", "-dlq"),
+		perWorker(all, "Events in", "Sum", "AWS/SQS", "NumberOfMessagesSent", "QueueName", ""),
+		perWorker(all, "Errors", "Sum", "AWS/Lambda", "Errors", "FunctionName", ""),
+		perWorker(all, "Duration (p99, ms)", "p99", "AWS/Lambda", "Duration", "FunctionName", ""),
 		perRule(rules),
 		{Title: "Accounts × Regions alive (%)", Stat: "Minimum", Metrics: [][]any{{settings.MetricNamespace, settings.MetricCoverage}}},
 	}
@@ -66,9 +66,9 @@ func dashboardBody(graphs []widgetDetail, n names) string {
 }
 
 // perWorker draws one line per worker.
-func perWorker(title, stat, namespace, metric, dimension, suffix string) widgetDetail {
+func perWorker(all []worker, title, stat, namespace, metric, dimension, suffix string) widgetDetail {
 	g := widgetDetail{Title: title, Stat: stat}
-	for _, w := range workers {
+	for _, w := range all {
 		g.Metrics = append(g.Metrics, []any{namespace, metric, dimension, w.id() + suffix, map[string]string{"label": w.Name}})
 	}
 	return g

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,6 +64,44 @@ func TestThePerimeterGolden(t *testing.T) {
 	}
 	if diff := cmp.Diff([]string{"AWS::Organizations::Policy doublelock-perimeter"}, added); diff != "" {
 		t.Errorf("the organization's stack has more (-want +got):\n%s", diff)
+	}
+}
+
+// Where reads are forwarded, members have one more rule, and the hub a function with what belongs to it. Nothing else is deployed otherwise.
+func TestForwardedReadsGolden(t *testing.T) {
+	config, err := configuration("sample")
+	if err != nil {
+		t.Fatal(err)
+	}
+	config.Migration.ReaderLedger = "forwarded"
+	with, err := synthesize(config, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	without, err := sample()
+	if err != nil {
+		t.Fatal(err)
+	}
+	added := map[string][]string{}
+	for stack, tpl := range with {
+		compareGolden(t, filepath.Join("..", "testdata", "templates", "forwarded", stack+".template.json"), tpl)
+		for id := range tpl.Resources {
+			if _, there := without[stack].Resources[id]; !there {
+				added[stack] = append(added[stack], tpl.Resources[id].Type)
+			}
+		}
+		slices.Sort(added[stack])
+	}
+	want := map[string][]string{
+		"member": {"AWS::Events::Rule"},
+		"hub": {
+			"AWS::CloudWatch::Alarm", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Alarm",
+			"AWS::Events::Rule", "AWS::Events::Rule", "AWS::IAM::Role", "AWS::Lambda::EventSourceMapping", "AWS::Lambda::Function", "AWS::Logs::LogGroup",
+			"AWS::SQS::Queue", "AWS::SQS::Queue", "AWS::SQS::QueuePolicy", "AWS::SQS::QueuePolicy",
+		},
+	}
+	if diff := cmp.Diff(want, added); diff != "" {
+		t.Errorf("the stacks have more (-want +got):\n%s", diff)
 	}
 }
 

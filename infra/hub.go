@@ -38,7 +38,7 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 	operations := newOperationsTopic(stack, c, key, n)
 	newChannels(stack, deployed, channelParts{config: c, names: n, key: key, bus: bus, operations: operations})
 	parts := hubParts{deployed: deployed, names: n, key: key, environment: env, logDays: c.Retention.LogDays, dist: in.Dist}
-	for _, w := range workers {
+	for _, w := range workersOf(c) {
 		queues, err := newWorker(stack, w, parts)
 		if err != nil {
 			return nil, err
@@ -51,7 +51,7 @@ func newHubStack(app awscdk.App, in Input) (awscdk.Stack, error) {
 	for _, a := range hubAlarms(c, deployed) {
 		newAlarm(stack, a, operations)
 	}
-	newDashboard(stack, in.Rules, n)
+	newDashboard(stack, workersOf(c), in.Rules, n)
 	return stack, nil
 }
 

@@ -17,7 +17,6 @@ import (
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
-	"github.com/doublelock/doublelock/shared/trail"
 	"github.com/doublelock/doublelock/testdata/config"
 )
 
@@ -99,6 +98,7 @@ func wholeInput() (Input, func(), error) {
 		Operators: []string{"arn:aws:iam::222222222222:role/SecurityOperator"},
 	}
 	config.Regions.RestrictReplicas, config.Keys.MultiRegion = true, true
+	config.Migration.ReaderLedger = "forwarded"
 	config.Keys.Tags = map[string]string{"owner": "security-team", "data-sensitivity": "high"}
 	for i := range config.Rollout {
 		config.Rollout[i].SCP, config.Rollout[i].BacklogMigrated = true, i == 0
@@ -169,7 +169,7 @@ func input(config settings.Config, dist string) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	return Input{Channels: channels.All(), Config: config, Rules: trail.Rules(), Dist: dist, Context: context}, nil
+	return Input{Channels: channels.All(), Config: config, Rules: rulesOf(config), Dist: dist, Context: context}, nil
 }
 
 func parse(body any) (template, error) {

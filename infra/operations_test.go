@@ -13,6 +13,8 @@ import (
 
 	"github.com/doublelock/doublelock/docs/manual"
 	"github.com/doublelock/doublelock/shared/policy"
+
+	"github.com/doublelock/doublelock/shared/settings"
 )
 
 var operations = filepath.Join("..", "docs", "operations.md")
@@ -195,7 +197,7 @@ func firstCells(table string) string {
 // Lambda keeps 100 concurrent executions of an account that nobody reserves.
 func TestTheManualAsksForTheRoomThatTheFunctionsReserve(t *testing.T) {
 	reserved := 0
-	for _, w := range workers {
+	for _, w := range workersOf(settings.Config{}) {
 		reserved += w.Concurrency
 	}
 	raw, err := os.ReadFile(operations)

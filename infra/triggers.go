@@ -19,14 +19,25 @@ func triggers(w worker, all []trail.Rule, n names) []trail.Rule {
 	return w.Rules(all, w, n)
 }
 
-// forwarded takes everything that member accounts send on.
+// forwarded takes everything that member accounts send on, but reads.
 func forwarded(all []trail.Rule, _ worker, _ names) []trail.Rule {
-	return pick(all, func(r trail.Rule) bool { return r.Forwarded })
+	return pick(all, func(r trail.Rule) bool { return r.Forwarded && !r.Reads })
+}
+
+// uses takes successful reads, and by a rule of the worker's own name the changes of secrets, some of which use their keys.
+func uses(all []trail.Rule, w worker, _ names) []trail.Rule {
+	used := pick(all, func(r trail.Rule) bool { return r.Reads || r.Changes })
+	for i := range used {
+		if used[i].Changes {
+			used[i].Name = w.id()
+		}
+	}
+	return used
 }
 
 // deniedReads takes reads that were refused, by a rule of the worker's own name.
 func deniedReads(all []trail.Rule, w worker, _ names) []trail.Rule {
-	denied := pick(all, func(r trail.Rule) bool { return r.AllManagementEvents })
+	denied := pick(all, func(r trail.Rule) bool { return r.AllManagementEvents && !r.Reads })
 	for i := range denied {
 		denied[i].Name = w.id()
 	}

@@ -55,13 +55,17 @@ func newWorker(scope constructs.Construct, w worker, h hubParts) (pair, error) {
 			ApplicationLogLevel: jsii.String("INFO"), SystemLogLevel: jsii.String("WARN"),
 		},
 	})
-	awslambda.NewCfnEventSourceMapping(in, jsii.String("Source"), &awslambda.CfnEventSourceMappingProps{
+	source := &awslambda.CfnEventSourceMappingProps{
 		FunctionName:          function.Ref(),
 		EventSourceArn:        queues.Queue.AttrArn(),
 		BatchSize:             jsii.Number(w.Batch),
 		FunctionResponseTypes: jsii.Strings("ReportBatchItemFailures"),
 		ScalingConfig:         awslambda.CfnEventSourceMapping_ScalingConfigProperty{MaximumConcurrency: jsii.Number(w.Concurrency)},
-	})
+	}
+	if w.Gathers > 0 {
+		source.MaximumBatchingWindowInSeconds = seconds(w.Gathers)
+	}
+	awslambda.NewCfnEventSourceMapping(in, jsii.String("Source"), source)
 	return queues, nil
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/settings"
@@ -12,14 +13,15 @@ type worker struct {
 	Does        string
 	Timeout     time.Duration
 	MemoryMB    int
-	Concurrency int        // reserved: it always has so much and never more; Lambda takes 2 or more of a queue's function
-	Batch       int        // items a call
-	Enters      []string   // member roles it may take
-	Scans       bool       // reads everything that is remembered
-	Publishes   bool       // puts notices on the hub's bus
-	Notifies    bool       // sends by every deployed channel
-	Rules       rules      // what on the hub's bus fills its queue; nil is nothing
-	Schedules   []schedule // what starts it besides rules
+	Concurrency int           // reserved: it always has so much and never more; Lambda takes 2 or more of a queue's function
+	Batch       int           // items a call
+	Gathers     time.Duration // for how long the queue's poller waits for a batch to fill; Lambda wants some for more than 10 items
+	Enters      []string      // member roles it may take
+	Scans       bool          // reads everything that is remembered
+	Publishes   bool          // puts notices on the hub's bus
+	Notifies    bool          // sends by every deployed channel
+	Rules       rules         // what on the hub's bus fills its queue; nil is nothing
+	Schedules   []schedule    // what starts it besides rules
 }
 
 // schedule puts a task into a worker's queue by the clock.
@@ -71,6 +73,16 @@ var workers = []worker{
 			{settings.TaskHeartbeat, func(settings.Operations) string { return "rate(15 minutes)" }},
 		},
 	},
+	{
+		Name: "ledger", Does: "keeps who used which secret on which day, from reads that members forward",
+		Timeout: 60 * time.Second, MemoryMB: 256, Concurrency: 2, Batch: 500, Gathers: 30 * time.Second,
+		Rules: uses,
+	},
+}
+
+// workersOf are those of a configuration.
+func workersOf(c settings.Config) []worker {
+	return slices.DeleteFunc(slices.Clone(workers), func(w worker) bool { return !c.Migration.Deploys(w.Name) })
 }
 
 func (w worker) id() string { return "doublelock-" + w.Name }

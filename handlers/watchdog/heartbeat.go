@@ -10,6 +10,7 @@ import (
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
 )
 
 // Fleet takes the pulse of every account and Region.
@@ -29,6 +30,12 @@ type Bus interface {
 	Publish(ctx context.Context, notices []guard.Notice) error
 }
 
+// Uses is where uses of secrets are kept. It must be safe to say the same again.
+type Uses interface {
+	// Break keeps that the way by which reads are forwarded was found broken.
+	Break(ctx context.Context, at migration.Location, found time.Time) error
+}
+
 // Coverage is the Heartbeat of the hub: it measures how much of the organization it sees, and opens the coverage
 // finding of each account and Region that it does not. The measurements are log lines in CloudWatch's embedded metric
 // format, so Log must write JSON with its attributes at the top.
@@ -36,6 +43,7 @@ type Coverage struct {
 	Fleet     Fleet
 	Records   Records
 	Bus       Bus
+	Uses      Uses   // nil: no reads are forwarded
 	Namespace string // of the metrics
 	Metric    string // name of the metric, in percent
 	Now       func() time.Time
@@ -51,11 +59,19 @@ func (c *Coverage) Beat(ctx context.Context) error {
 	c.measure(ctx, all)
 	var failed []error
 	for _, h := range all {
-		if err := c.find(ctx, h); err != nil {
+		if err := errors.Join(c.find(ctx, h), c.uses(ctx, h)); err != nil {
 			failed = append(failed, fmt.Errorf("coverage of %s in %s: %w", h.Account, h.Region, err))
 		}
 	}
 	return errors.Join(failed...)
+}
+
+// uses are not known where what would bring them is broken: the ledger must not vouch for the time since the look before.
+func (c *Coverage) uses(ctx context.Context, h fleet.Health) error {
+	if c.Uses == nil || h.Pulse != fleet.PulseSilent {
+		return nil
+	}
+	return c.Uses.Break(ctx, migration.Location{Account: h.Account, Region: h.Region}, c.Now())
 }
 
 // maxSteady is up to how many locations each has a metric of its own at every beat. Beyond it only those that are not

@@ -16,6 +16,7 @@ import (
 	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/migration"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -32,6 +33,7 @@ type fakeHub struct {
 	reads     []trail.Change
 	conflicts int              // saves that somebody else was faster than
 	broken    map[string]error // by step
+	unproved  []string         // where the way of the reads was said to be broken
 }
 
 func newFakeHub(healths ...fleet.Health) *fakeHub {
@@ -60,6 +62,11 @@ func (w *fakeHub) Save(_ context.Context, rec guard.Record) error {
 	rec.Revision++
 	w.records[rec.Resource] = rec
 	return nil
+}
+
+func (w *fakeHub) Break(_ context.Context, at migration.Location, found time.Time) error {
+	w.unproved = append(w.unproved, at.Account+" "+at.Region+" "+found.Format(time.RFC3339))
+	return w.broken["break"]
 }
 
 func (w *fakeHub) Publish(_ context.Context, notices []guard.Notice) error {
@@ -168,6 +175,20 @@ func TestSilenceIsAFindingUntilItEnds(t *testing.T) {
 	}
 	if rec := w.records["arn:aws:events:eu-central-1:333333333333:rule/doublelock-*"]; len(rec.Outbox) > 0 {
 		t.Errorf("left in the outbox: %v", rec.Outbox)
+	}
+}
+
+// The ledger of uses must not vouch for a time in which reads could not arrive. A look that found out nothing says nothing.
+func TestTheLedgerDoesNotVouchForALocationThatALookFindsSilent(t *testing.T) {
+	w := newFakeHub(health("333333333333", fleet.PulseSilent), health("444444444444", fleet.PulseAlive), health("555555555555", fleet.PulseUnknown))
+	c := w.coverage(slog.New(slog.DiscardHandler))
+	c.Uses = w
+	w.broken["break"] = guard.ErrThrottled
+	if err := c.Beat(t.Context()); !errors.Is(err, guard.ErrThrottled) {
+		t.Errorf("error %v: the look comes again", err)
+	}
+	if diff := cmp.Diff([]string{"333333333333 eu-central-1 2026-06-02T08:00:00Z"}, w.unproved); diff != "" || len(w.published) != 1 {
+		t.Errorf("published %v, broken (-want +got):\n%s", w.published, diff)
 	}
 }
 

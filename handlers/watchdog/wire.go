@@ -24,9 +24,14 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	}
 	c, r := h.Cloud, h.Runtime
 	machine := migrations.Parts{Cloud: c, Table: h.Table, Bus: h.Bus, Regions: h.Regions, Runtime: r, By: h.Session, Now: h.Now, Log: h.Log}.Open()
+	var uses Uses
+	if r.Migration.Forwards() {
+		uses = machine.Reads
+	}
 	return &Handler{
 		Heartbeat: &Coverage{
-			Fleet:   deployment.Health(c, r, deployment.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions}, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log}),
+			Uses:    uses,
+			Fleet:   deployment.Health(c, r, deployment.Hub{Management: h.Management, Account: h.Account, Home: h.Home, Regions: h.Regions, Reads: r.Migration.Forwards()}, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log}),
 			Records: table.Open(c, h.Table), Bus: h.Notices(), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
 		Reads:   Migrations{Engine: machine.Engine, Secrets: secrets.New(c), Log: h.Log},

@@ -6,6 +6,7 @@ import (
 	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/handlers/alert"
 	"github.com/doublelock/doublelock/handlers/detect"
+	"github.com/doublelock/doublelock/handlers/ledger"
 	"github.com/doublelock/doublelock/handlers/operate"
 	"github.com/doublelock/doublelock/handlers/remediate"
 	"github.com/doublelock/doublelock/handlers/sweep"
@@ -17,6 +18,7 @@ func All() map[string]Wire {
 	return map[string]Wire{
 		handlers.Alert:     of(alert.Wire),
 		handlers.Detect:    of(detect.Wire),
+		handlers.Ledger:    of(ledger.Wire),
 		handlers.Operate:   of(operate.Wire),
 		handlers.Remediate: of(remediate.Wire),
 		handlers.Sweep:     of(sweep.Wire),

@@ -36,6 +36,8 @@ type ledger struct {
 	Read spans  `json:"read,omitempty"` // read to the end
 	Over spans  `json:"over,omitempty"` // and more principals used it in these than are kept
 	Uses []used `json:"uses,omitempty"`
+
+	Forwarded forwarded `json:"forwarded,omitzero"` // of the document of a location
 }
 
 // used counts the uses by one principal, of one kind and version.
@@ -59,41 +61,57 @@ func (l *ledger) add(found []migration.Sighting, of span) {
 		if !of.has(f.Last) || l.Read.has(f.Last) {
 			continue
 		}
-		u := used{Principal: f.Principal, Does: f.Does, Version: f.Version, Account: f.Account, Days: map[string]int{}}
-		at := slices.IndexFunc(l.Uses, func(have used) bool { return have.Identity() == u.Identity() })
-		if at < 0 && len(l.Uses) == mostCounters {
+		u := l.counter(f)
+		if u == nil {
 			over = true
 			continue
 		}
-		if at < 0 {
-			at, l.Uses = len(l.Uses), append(l.Uses, u)
-		}
-		l.Uses[at].Days[f.Last.UTC().Format(time.DateOnly)] += max(f.Count, 1)
-		if f.Last.After(l.Uses[at].Last) {
-			l.Uses[at].Last = f.Last.UTC()
+		u.Days[dayOf(f.Last)] += max(f.Count, 1)
+		if f.Last.After(u.Last) {
+			u.Last = f.Last.UTC()
 		}
 	}
 	if l.Read = l.Read.with(of); over {
 		l.Over = l.Over.with(of)
 	}
-	oldest := of.To.Add(-KeepLedger)
+	l.forget(of.To.Add(-KeepLedger))
+}
+
+// counter is where a use is counted, nil where the document is full.
+func (l *ledger) counter(f migration.Sighting) *used {
+	u := used{Principal: f.Principal, Does: f.Does, Version: f.Version, Account: f.Account, Days: map[string]int{}}
+	at := slices.IndexFunc(l.Uses, func(have used) bool { return have.Identity() == u.Identity() })
+	if at < 0 && len(l.Uses) == mostCounters {
+		return nil
+	}
+	if at < 0 {
+		at, l.Uses = len(l.Uses), append(l.Uses, u)
+	}
+	return &l.Uses[at]
+}
+
+func dayOf(at time.Time) string { return at.UTC().Format(time.DateOnly) }
+
+// forget takes out what is older.
+func (l *ledger) forget(oldest time.Time) {
 	for i := range l.Uses {
-		maps.DeleteFunc(l.Uses[i].Days, func(day string, _ int) bool { return day < oldest.Format(time.DateOnly) })
+		maps.DeleteFunc(l.Uses[i].Days, func(day string, _ int) bool { return day < dayOf(oldest) })
 	}
 	l.Uses = slices.DeleteFunc(l.Uses, func(u used) bool { return len(u.Days) == 0 })
 	l.Read, l.Over = l.Read.since(oldest), l.Over.since(oldest)
 }
 
-// sightings are what is known of the uses since a time of what callers call id.
+// sightings are what is known of the uses since a time of what callers call id. Whoever was counted on the day of that time is among them:
+// of a use that was forwarded the ledger has the first of its day.
 func (l ledger) sightings(id, region string, since time.Time) []migration.Sighting {
 	var out []migration.Sighting
 	for _, u := range l.Uses {
-		if u.Last.Before(since) {
+		if dayOf(u.Last) < dayOf(since) {
 			continue
 		}
 		s := migration.Sighting{Secret: id, Principal: u.Principal, Account: u.Account, Region: region, Does: u.Does, Version: u.Version, Last: u.Last}
 		for day, n := range u.Days {
-			if day >= since.UTC().Format(time.DateOnly) {
+			if day >= dayOf(since) {
 				s.Count += n
 			}
 		}
@@ -206,10 +224,15 @@ func groupOf(at migration.Location) string { return at.Account + "/" + at.Region
 // load reads a document. Where that cannot be (whoever may plan need not be one who may read the table), CloudTrail is asked for all.
 // The counters of one that cannot be read may be lost, so what was read for the whole location vouches for no secret any more.
 func (r Reads) load(ctx context.Context, at migration.Location, id string) document {
-	unkept := document{id: id, unkept: true}
-	if r.Ledger == nil {
-		return unkept
+	if r.Ledger != nil {
+		if doc, err := r.stored(ctx, at, id); err == nil {
+			return doc
+		}
 	}
+	return document{id: id, unkept: true}
+}
+
+func (r Reads) stored(ctx context.Context, at migration.Location, id string) (document, error) {
 	doc, err := r.Ledger.Load(ctx, groupOf(at), id)
 	out := document{id: id, revision: doc.Revision}
 	if err == nil && doc.Revision > 0 {
@@ -218,18 +241,15 @@ func (r Reads) load(ctx context.Context, at migration.Location, id string) docum
 			err = cmp.Or(r.Ledger.SetAside(ctx, *bad), error(bad))
 		}
 	}
-	if err == nil {
-		return out
-	}
 	if _, unreadable := errors.AsType[*store.Unreadable](err); unreadable && id != everySecret {
 		r.distrust(ctx, at)
 	}
-	return unkept
+	return out, err
 }
 
 // distrust is tried again by whoever finds the same.
 func (r Reads) distrust(ctx context.Context, at migration.Location) {
-	if whole := r.load(ctx, at, everySecret); !whole.unkept && len(whole.Read) > 0 {
+	if whole := r.load(ctx, at, everySecret); !whole.unkept && (len(whole.Read) > 0 || !whole.Forwarded.Pulse.IsZero()) {
 		whole.ledger = ledger{}
 		_ = r.save(ctx, at, whole)
 	}

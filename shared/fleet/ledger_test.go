@@ -79,6 +79,8 @@ type documents struct {
 	mu   sync.Mutex
 	have map[string]store.Document
 	bad  string // id of one that cannot be read
+
+	saves int
 }
 
 func (d *documents) Load(_ context.Context, group, id string) (store.Document, error) {
@@ -93,6 +95,7 @@ func (d *documents) Load(_ context.Context, group, id string) (store.Document, e
 func (d *documents) Save(_ context.Context, doc store.Document, encode func(json.RawMessage) (json.RawMessage, error)) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.saves++
 	was := d.have[doc.Group+"|"+doc.ID]
 	if was.Revision != doc.Revision {
 		return guard.ErrConflict

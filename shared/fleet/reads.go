@@ -66,7 +66,7 @@ func (r Reads) Uses(ctx context.Context, s guard.Secret, since time.Time) ([]mig
 	for i, id := range ids {
 		pages := left / (len(ids) - i) // a busy name leaves some for the ARN
 		left -= pages
-		seen, unknown, err := r.about(ctx, at, id, whole.Read, since, &pages)
+		seen, unknown, err := r.about(ctx, at, id, whole.ledger, since, &pages)
 		if err != nil {
 			return nil, nil, fmt.Errorf("look up readers of %s: %w", s.Name, err)
 		}
@@ -76,22 +76,28 @@ func (r Reads) Uses(ctx context.Context, s guard.Secret, since time.Time) ([]mig
 	return migration.Gather(found), gaps, nil
 }
 
-// about is who used what callers call id. whole are the times that were read for all of the location.
-func (r Reads) about(ctx context.Context, at migration.Location, id string, whole spans, since time.Time, pages *int) (found []migration.Sighting, gaps []migration.Gap, err error) {
+// about is who used what callers call id. whole is the document of the location.
+func (r Reads) about(ctx context.Context, at migration.Location, id string, whole ledger, since time.Time, pages *int) (found []migration.Sighting, gaps []migration.Gap, err error) {
 	window, settled := r.window(since)
 	known := r.load(ctx, at, id)
 	if !known.unkept {
-		known.Read = known.Read.with(whole...)
+		known.Read = known.Read.with(whole.certain()...)
 	}
+	open := whole.Forwarded.open(r.Now())
 	for _, gap := range known.Read.missing(window) {
 		if *pages == 0 {
 			break
 		}
-		before := *pages
-		seen, from, failed := r.search(ctx, Search{Account: at.Account, Region: at.Region, Resource: id, From: gap.From, To: gap.To, Pages: pages})
+		most := *pages
+		if open.has(gap.From) { // these are forwarded, and the newest page has some that are on their way
+			most = 1
+		}
+		left := most
+		seen, from, failed := r.search(ctx, Search{Account: at.Account, Region: at.Region, Resource: id, From: gap.From, To: gap.To, Pages: &left})
+		*pages -= most - left
 		done := span{from, earlier(gap.To, settled)}
 		// An empty page is as cheap to read again as the ledger is to write.
-		if !known.unkept && !done.empty() && (len(seen) > 0 || before-*pages > 1) {
+		if !known.unkept && !done.empty() && (len(seen) > 0 || most-left > 1) {
 			if err := r.keep(ctx, at, id, seen, done); err != nil && !errors.Is(err, errUnkept) && !errors.Is(err, guard.ErrDenied) {
 				return nil, nil, err
 			}
@@ -102,7 +108,11 @@ func (r Reads) about(ctx context.Context, at migration.Location, id string, whol
 			return nil, nil, failed
 		}
 	}
-	return append(known.Read.without(found), known.sightings(id, at.Region, since)...), known.gaps(window), nil
+	found = append(known.Read.without(found), known.sightings(id, at.Region, since)...)
+	if !known.unkept {
+		known.Read = known.Read.with(open)
+	}
+	return found, known.gaps(window), nil
 }
 
 // window is the time that is asked about, and until when CloudTrail shows all of it.
@@ -148,6 +158,8 @@ func (r Reads) All(ctx context.Context, account, region string, since time.Time)
 	delete(rows, everySecret)
 	var found []migration.Sighting
 	left := planPages
+	whole.Read = whole.certain()
+	open := whole.Forwarded.open(r.Now())
 	for _, gap := range whole.Read.missing(window) {
 		for left > 0 && !gap.empty() {
 			seen, from, err := r.calls(ctx, at, gap, &left)
@@ -164,13 +176,15 @@ func (r Reads) All(ctx context.Context, account, region string, since time.Time)
 			if err != nil {
 				return nil, nil, fmt.Errorf("look up readers in %s %s: %w", account, region, err)
 			}
-			if read.empty() {
+			if read.empty() || open.has(gap.From) { // these are forwarded, and what is on its way is among the newest
 				break
 			}
 			gap.To = from
 		}
 	}
-	gaps, found := whole.gaps(window), whole.Read.without(found)
+	found = whole.Read.without(found)
+	whole.Read = whole.Read.with(open)
+	gaps := whole.gaps(window)
 	for id, l := range rows {
 		found = append(found, l.sightings(id, region, since)...)
 		for _, over := range l.Over.since(window.From) {

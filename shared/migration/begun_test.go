@@ -186,6 +186,29 @@ func TestReadersAreLookedUpWhenTheirHoursAreOver(t *testing.T) {
 	}
 }
 
+// Of whom nobody saw that it reads need not keep access in most modes. Once it has read, it is a user like any other.
+func TestWhoReadsForTheFirstTimeAfterTheRekeyIsRescuedFromThenOn(t *testing.T) {
+	w := begun(t, func(j *migration.Job) {
+		j.Readers = []migration.Known{{Principal: role("app"), Seen: true, ReadAt: now.Add(time.Hour)}, {Principal: role("admin"), Spared: true}, {Principal: role("deploy"), Spared: true}}
+		inPhase(migration.Observing)(j)
+		j.RekeyedAt = now
+	})
+	w.setKey(cmk("new", region).ARN)
+	w.now = now.Add(24 * time.Hour)
+	e := w.worker("sweep")
+	e.Trail = &trailing{reads: []migration.Sighting{{Principal: role("admin"), Last: now.Add(2 * time.Hour)}}}
+	j, _, err := e.Advance(t.Context(), w.secret.ARN)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]migration.Answer{"admin": migration.AnswerRollback, "deploy": migration.AnswerNone} {
+		refused := migration.Refused{Principal: role(name), EventID: name, At: w.now.Add(48 * time.Hour), By: migration.LockKey, Read: true}
+		if got, why := migration.Judge(j, refused, migration.Defaults()); got != want {
+			t.Errorf("%s: %s (%s), want %s", name, got, why, want)
+		}
+	}
+}
+
 // checking remembers of which secrets the readers were asked for.
 type checking struct {
 	*fake

@@ -335,9 +335,10 @@ func (v *visit) look(ctx context.Context) (Seen, error) {
 	return seen, err
 }
 
-// recordReads notes which readers have read since the re-key.
+// recordReads notes which readers have read since the re-key. Who need not keep access because nobody saw it read has to from then on.
 func (v *visit) recordReads(ctx context.Context, s guard.Secret) error {
-	if v.Trail == nil || len(v.job.Silent()) == 0 {
+	spared := slices.ContainsFunc(v.job.Readers, func(k Known) bool { return k.Spared })
+	if v.Trail == nil || len(v.job.Silent()) == 0 && !spared {
 		return nil
 	}
 	reads, err := v.Trail.Reads(ctx, s, v.job.RekeyedAt)
@@ -348,7 +349,7 @@ func (v *visit) recordReads(ctx context.Context, s guard.Secret) error {
 		for i := range v.job.Readers {
 			known := &v.job.Readers[i]
 			if known.is(r.Principal) && r.Last.After(known.ReadAt) {
-				known.ReadAt = r.Last
+				known.ReadAt, known.Spared = r.Last, false
 			}
 		}
 	}

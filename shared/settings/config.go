@@ -119,8 +119,19 @@ type Migration struct {
 	RescueGrants bool             `yaml:"rescueGrants" json:"rescueGrants,omitempty" about:"After the seal, give a reader that lost access its read back by a grant of a day. Default: its owner is notified."`
 	Waves        []MigrationWave  `yaml:"waves" json:"waves,omitempty" about:"In which order secrets move: OUs and accounts by wave. What is in none moves last. Default: the tags doublelock:wave, environment, env or stage place a secret, which its owner may write; with waves here they only move it to a later one."`
 	MustKeep     string           `yaml:"mustKeep" json:"mustKeep,omitempty" about:"Who has to keep access before a secret is moved. seen: who CloudTrail saw in 90 days, and the roles of rotations. workloads: also IAM users, roles that services or identity providers give to code, and whoever is outside of what was read. everybody: also roles that could and were not seen. breakGlassRoles and operations.operators keep it in each. Default: workloads."`
+	ReaderLedger string           `yaml:"readerLedger" json:"readerLedger,omitempty" about:"Where plans and jobs learn who used a secret. lookups: CloudTrail's event history, which answers two requests a second. forwarded: also each successful read, which the member accounts then forward; for secrets that are read more often than about 12,000 times a day. Default: lookups."`
 	Accepted     []AcceptedReader `yaml:"accepted" json:"accepted,omitempty" about:"Principals that may lose access to secrets, by pattern: who accepted that, and why."`
 }
+
+// ReaderLedgers are the values of migration.readerLedger, the default first.
+func ReaderLedgers() []string { return []string{"lookups", "forwarded"} }
+
+// Forwards reports whether members forward successful reads.
+func (m Migration) Forwards() bool { return m.ReaderLedger == ReaderLedgers()[1] }
+
+// Deploys reports whether the hub has a function, by its name without SessionPrefix: the ledger's has nothing to do where no reads are
+// forwarded.
+func (m Migration) Deploys(function string) bool { return function != "ledger" || m.Forwards() }
 
 // AcceptedReader is a pattern of principals that may lose access.
 type AcceptedReader struct {

@@ -124,6 +124,7 @@ var constraints = map[string]func(*jsonschema.Schema){
 	"MigrationWave.wave":              func(s *jsonschema.Schema) { s.Enum = anyOf(MigrationWaves()) },
 	"MigrationWave.targets":           each(either(ouShape, rootShape, accountShape)),
 	"Migration.mustKeep":              both(oneOfKeepModes, byDefault(KeepModes()[1])),
+	"Migration.readerLedger":          both(oneOfReaderLedgers, byDefault(ReaderLedgers()[0])),
 	"Retention.logDays":               both(oneOfLogDays, byDefault(defaults().Retention.LogDays)),
 	"Retention.findingDays":           both(overZero, byDefault(defaults().Retention.FindingDays)),
 	"Operations.email":                func(s *jsonschema.Schema) { s.Format = "email" },
@@ -165,6 +166,8 @@ func oneOfModes(s *jsonschema.Schema) {
 func oneOfControls(s *jsonschema.Schema) { s.Enum = anyOf(controlIDs()) }
 
 func oneOfKeepModes(s *jsonschema.Schema) { s.Enum = anyOf(KeepModes()) }
+
+func oneOfReaderLedgers(s *jsonschema.Schema) { s.Enum = anyOf(ReaderLedgers()) }
 
 func oneOfLogDays(s *jsonschema.Schema) { s.Enum = anyOf(logDays) }
 

@@ -185,6 +185,9 @@ func (v validator) migration() {
 	if v.written("migration.mustKeep") && !slices.Contains(KeepModes(), m.MustKeep) {
 		v.problem("migration.mustKeep", fmt.Sprintf("migration.mustKeep %q is no mode", m.MustKeep), "use one of "+strings.Join(KeepModes(), ", "))
 	}
+	if v.written("migration.readerLedger") && !slices.Contains(ReaderLedgers(), m.ReaderLedger) {
+		v.problem("migration.readerLedger", fmt.Sprintf("migration.readerLedger %q is no such source", m.ReaderLedger), "use one of "+strings.Join(ReaderLedgers(), ", "))
+	}
 	v.migrationWaves()
 	for i, a := range m.Accepted {
 		path := fmt.Sprintf("migration.accepted[%d]", i)

@@ -18,6 +18,7 @@ const (
 	ruleTamperTrail    = "doublelock-tamper-trail"
 	ruleTamperRules    = "doublelock-tamper-rules"
 	ruleTamperPolicies = "doublelock-tamper-policies"
+	ruleReads          = "doublelock-reads"
 )
 
 // The detail-types we read.
@@ -39,13 +40,51 @@ type Rule struct {
 	AllManagementEvents bool
 	// Forwarded: member accounts send it on to the hub's bus.
 	Forwarded bool
+	// Reads: it brings successful reads, which are many and only the ledger of uses is about.
+	Reads bool
+	// Changes: it brings the successful changes of secrets.
+	Changes bool
+}
+
+// ReadsRule is deployed beside Rules where reads are forwarded. It brings the look at itself as well: one that arrives has come the way
+// of the reads, through the trail, the rule in its state, its role and the bus.
+func ReadsRule() Rule {
+	return Rule{
+		Name:                ruleReads,
+		Description:         "A secret was read; and our look at this rule, which proves that reads would arrive",
+		AllManagementEvents: true,
+		Forwarded:           true,
+		Reads:               true,
+		Pattern: map[string]any{
+			"detail-type": list(apiCall),
+			"$or": []any{
+				map[string]any{
+					"source": list("aws." + secretsManager),
+					"detail": map[string]any{"eventName": failing(secretsManager, failedRead), "errorCode": []any{map[string]any{"exists": false}}},
+				},
+				map[string]any{
+					"source": list("aws." + eventBridge),
+					"detail": map[string]any{"eventName": list(describeRule), "requestParameters": map[string]any{"name": list(ruleReads)}},
+				},
+			},
+		},
+	}
+}
+
+const describeRule = "DescribeRule"
+
+// Pulse reports that an event is our own look at the rule that forwards reads.
+func (c Change) Pulse() bool {
+	return c.EventSource == eventBridge+".amazonaws.com" && c.EventName == describeRule && c.ErrorCode == "" && member(c.Request, "name") == ruleReads && c.Actor.Own()
 }
 
 // Rules returns every rule, made from the table of calls. The caller owns what it gets. At most one of them matches
 // an event, and it is the one that Decode names.
 func Rules() []Rule {
+	changes := succeeded(ruleSecretChanges, "Secrets created, changed, re-keyed, replicated, tagged or deleted", secretsManager, apiCall)
+	changes.Changes = true
 	return []Rule{
-		succeeded(ruleSecretChanges, "Secrets created, changed, re-keyed, replicated, tagged or deleted", secretsManager, apiCall),
+		changes,
 		{
 			Name:        ruleServiceEvents,
 			Description: "What Secrets Manager does by itself: rotation, replication, deletion of versions",

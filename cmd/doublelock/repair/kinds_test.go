@@ -227,7 +227,7 @@ func (b *bench) machines() {
 
 func (b *bench) nothingParked() {
 	b.Helper()
-	for _, worker := range handlers.Names() {
+	for _, worker := range b.Functions() {
 		for _, queue := range []string{settings.SessionPrefix + worker, settings.SessionPrefix + worker + "-dlq"} {
 			url := fmt.Sprintf("https://sqs.%s.amazonaws.com/%s/%s", b.Home(), local.Hub, queue)
 			out := localtest.Call(b.T, b.Organization, local.Hub, b.Home(), "sqs", "GetQueueAttributes", value{"QueueUrl": url, "AttributeNames": []any{"All"}})

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -121,6 +122,7 @@ type Options struct {
 	Behavior  localaws.Behavior
 	History   int // see localaws.Options
 	Watch     Watcher
+	Templates *templates.Stacks // nil: the sample's
 }
 
 // New founds the organization, deploys the synthesized templates and registers the real handlers. The returned
@@ -135,6 +137,9 @@ func New(ctx context.Context, o Options) (*Organization, func(), error) {
 	stacks, err := templates.For(o.Partition)
 	if err != nil {
 		return nil, nil, err
+	}
+	if o.Templates != nil {
+		stacks = *o.Templates
 	}
 	w := &Organization{
 		Clock: o.Clock, Partition: o.Partition, Sample: sample, Templates: stacks, watch: o.Watch,
@@ -189,7 +194,7 @@ func (w *Organization) deploy(ctx context.Context) error {
 	if err := w.joinChat(); err != nil {
 		return err
 	}
-	for _, name := range handlers.Names() {
+	for _, name := range w.Functions() {
 		if err := w.register(ctx, name); err != nil {
 			return err
 		}
@@ -245,6 +250,11 @@ func (w *Organization) register(ctx context.Context, name string) error {
 	}
 	w.AWS.RegisterFunction(Hub, w.Home(), settings.SessionPrefix+name, handle)
 	return nil
+}
+
+// Functions are the handlers that the templates deploy: a configuration may have no use for one.
+func (w *Organization) Functions() []string {
+	return slices.DeleteFunc(handlers.Names(), func(name string) bool { return w.AWS.FunctionRole(Hub, w.Home(), settings.SessionPrefix+name) == "" })
 }
 
 // FunctionEnvironment is the environment of a function of the hub: the template's, where AWS is, and credentials of its

@@ -7,7 +7,6 @@ import (
 
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local"
 	"github.com/doublelock/doublelock/cmd/doublelock/demo/local/localtest"
-	"github.com/doublelock/doublelock/handlers"
 	"github.com/doublelock/doublelock/shared/localaws/core"
 	"github.com/doublelock/doublelock/shared/settings"
 )
@@ -48,7 +47,7 @@ func TestWhatHappensInSixHoursOfAnOutageIsNotifiedOfAfterwardsWithoutAPerson(t *
 			if found != 1 || tampered != 1 {
 				t.Errorf("%d mails of the finding and %d of what was tampered with, want one each", found, tampered)
 			}
-			for _, worker := range handlers.Names() {
+			for _, worker := range w.Functions() {
 				if n := parked(t, w, settings.SessionPrefix+worker+"-dlq"); n != "0" {
 					t.Errorf("%s messages of %s are parked", n, worker)
 				}

@@ -48,6 +48,7 @@ type Hub struct {
 	Management, Account string // 12 digits
 	Home                string // Region
 	Regions             []string
+	Reads               bool // members forward successful reads
 }
 
 // Health makes the doctor that takes pulses, and looks neither at the hub nor at the policies of the organization. While AWS
@@ -65,7 +66,7 @@ func Health(c *cloud.Cloud, r settings.Runtime, h Hub, m accounts.Memory) *fleet
 
 // expect is what a configuration deploys.
 func expect(config settings.Config, functions []string) (fleet.Expected, error) {
-	e := expectMembers(Hub{config.Organization.ManagementAccount, config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded})
+	e := expectMembers(Hub{config.Organization.ManagementAccount, config.Organization.SecurityAccount, config.Regions.Home, config.Regions.Guarded, config.Migration.Forwards()})
 	e.OrganizationID = config.Organization.ID
 	var err error
 	if e.Config, err = config.Runtime().Env(); err != nil {
@@ -78,6 +79,7 @@ func expect(config settings.Config, functions []string) (fleet.Expected, error) 
 	for _, scp := range scps {
 		e.SCPs = append(e.SCPs, fleet.SCP{Name: scp.Name, Content: scp.Content, Targets: scp.Targets})
 	}
+	functions = pick(functions, config.Migration.Deploys)
 	for _, name := range functions {
 		e.Workers = append(e.Workers, settings.SessionPrefix+name)
 	}
@@ -108,7 +110,11 @@ func expectMembers(h Hub) fleet.Expected {
 		Management: h.Management, Hub: h.Account, Home: h.Home, Regions: h.Regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
 		BusARN: partition.New("events", h.Home, h.Account, "event-bus/"+settings.HubName).String(),
 	}
-	for _, rule := range trail.Rules() {
+	rules := trail.Rules()
+	if h.Reads {
+		rules = append(rules, trail.ReadsRule())
+	}
+	for _, rule := range rules {
 		if rule.Forwarded {
 			e.Rules = append(e.Rules, expectRule(rule))
 		}

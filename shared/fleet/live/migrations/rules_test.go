@@ -23,6 +23,9 @@ func TestEverySettingOfMigrationsChangesARule(t *testing.T) {
 		var r settings.Runtime
 		of := reflect.TypeOf(section(&r)).Elem()
 		for i := range of.NumField() {
+			if of.Field(i).Name == "ReaderLedger" {
+				continue // what is deployed, and no rule of a job: every job asks the ledger that there is
+			}
 			r = settings.Runtime{}
 			switch field := reflect.ValueOf(section(&r)).Elem().Field(i); field.Kind() {
 			case reflect.Int:
