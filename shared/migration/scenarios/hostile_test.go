@@ -160,7 +160,8 @@ func (h *hostile) check(when string, said outcome, job migration.Job) {
 func (h *hostile) checkAll(when string, can map[string]bool, job migration.Job) {
 	h.Helper()
 	for name, now := range can {
-		if h.could[name] && !now && !(h.removed && h.Readers[name].Region != "") {
+		gone := h.removed && h.Readers[name].Region != "" // with its copy
+		if h.could[name] && !now && !gone {
 			h.Fatalf("%s, %s: %s used it before and cannot: %s%s\n%+v", when, job.Phase, name, job.Reason, h.story(), h.Readers[name])
 		}
 	}
@@ -322,8 +323,7 @@ func (h *hostile) goBack(before state, said outcome, job migration.Job) {
 	changed := was.Key != before.Key || !maps.Equal(was.Copies, before.Copies) && !h.removed
 	h.die()
 	for range mostRounds {
-		var err error
-		job, err = h.machine(h.url).Engine.Rollback(h.Context(), h.secret, "somebody asks")
+		_, err := h.machine(h.url).Engine.Rollback(h.Context(), h.secret, "somebody asks")
 		if h.line.mend() {
 			h.played["death while going back"]++
 			h.die()
@@ -360,7 +360,7 @@ func (h *hostile) goBack(before state, said outcome, job migration.Job) {
 	h.checkAll("after going back (the plan said "+string(said)+")", h.uses(), job)
 }
 
-// ours are tags with those of ours as they were before.
+// ours are tags with those of ours as they were before. The one that places a secret in a wave is its owner's.
 func ours(now, before map[string]string) map[string]string {
 	out := map[string]string{}
 	for _, from := range []struct {
@@ -368,7 +368,7 @@ func ours(now, before map[string]string) map[string]string {
 		ours bool
 	}{{now, false}, {before, true}} {
 		for name, value := range from.tags {
-			if strings.HasPrefix(name, "doublelock:") == from.ours {
+			if (strings.HasPrefix(name, "doublelock:") && name != migration.TagWave) == from.ours {
 				out[name] = value
 			}
 		}
