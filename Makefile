@@ -50,11 +50,11 @@ lint: ## Check style and the usual mistakes
 	$(GO) vet ./...
 	$(LINT) run --allow-parallel-runners
 
-# What plays whole days: migrations reader by reader, faults, the demo, and stories told by the real CLI. Most of their time is the
+# What plays whole days: migrations reader by reader, faults, every question of conformance, the demo, and stories told by the CLI. Most of their time is the
 # local AWS's and the CLI's. The race detector takes two to four times as long for them, and looks at the same goroutines in the
 # tests of each package; it plays a part of them here, and all in `make race`.
-PLAYED := $(addprefix github.com/doublelock/doublelock/,shared/migration/scenarios handlers/faults \
-  cmd/doublelock cmd/doublelock/demo cmd/doublelock/demo/local)
+PLAYED := $(addprefix github.com/doublelock/doublelock/,shared/migration/scenarios shared/conformance \
+  handlers/faults cmd/doublelock cmd/doublelock/conformance cmd/doublelock/demo cmd/doublelock/demo/local cmd/doublelock/migrate)
 
 # With the race detector these play a part of their rows.
 WHOLE := 'TestNoRowThatIsWrongStopsAnything|TestTenThousandFindings|TestWhatIsSaidOfASecretIsWhatReadingItShows'
@@ -68,6 +68,7 @@ unit: setup ## Test everything but infra; with the race detector, but for what p
 	$(GO) test -run $(WHOLE) ./cmd/doublelock/repair ./handlers ./shared/cloud
 	$(GO) test -race -run TestAStormLeavesNothingRunning ./handlers/faults
 	$(GO) test -race -run 'TestScript$$' ./cmd/doublelock
+	$(GO) test -race -run 'TestQuestionsDoNotDisturbEachOther|TestTheRightsAreExactlyThoseThatARunTakes' ./shared/conformance
 	$(GO) test -race -run TestSweepAndHeartbeatGoOnWhileOrganizationsIsDown ./cmd/doublelock/demo/local
 
 race: setup ## Test everything but infra with the race detector: an hour

@@ -31,6 +31,7 @@ var printed = map[string]string{
 	"shared/notify: cancel-key-deletion":                "shared/notify/fix_cli_test.go TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands",
 	"shared/notify: connect-custom-key-store":           "shared/notify/fix_cli_test.go TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands",
 	"shared/notify: describe-secret":                    "shared/notify/fix_cli_test.go TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding",
+	"shared/notify: doublelock audit":                   "cmd/doublelock/audit/printed_test.go TestTheLineOfAnIncidentListsWhateverStops",
 	"shared/notify: enable-key":                         "shared/notify/fix_cli_test.go TestTheKeyOfAnIncidentIsBackAfterThePrintedCommands",
 	"shared/notify: get-resource-policy":                "shared/notify/fix_cli_test.go TestTheExceptionThatIsPrintedLetsUsLookAgain",
 	"shared/notify: put-secret-value":                   "shared/notify/fix_cli_test.go TestAnOwnerWhoRunsWhatTheMailPrintsIsRidOfTheFinding",
@@ -42,7 +43,7 @@ var printed = map[string]string{
 // printedBy are the functions that write a command line by its operation.
 var printedBy = []string{"OnSecret", "OnKey", "onSecret", "onKey"}
 
-var isCommand = regexp.MustCompile(`(?:^|: |&& )(?:aws (?:kms|secretsmanager|ram|iam|organizations|sqs|ssm|cloudformation) ([a-z-]+)|(doublelock [a-z]+ [a-z]+) (?:--|$))`)
+var isCommand = regexp.MustCompile(`(?:^|: |&& )(?:aws (?:kms|secretsmanager|ram|iam|organizations|sqs|ssm|cloudformation) ([a-z-]+)|(doublelock [a-z]+(?: [a-z]+)?) (?:--|$))`)
 
 // Every command that is printed is run as printed by a test that is named here; one that is not must be run, or not be printed.
 func TestEveryCommandThatIsPrintedIsRunInATest(t *testing.T) {

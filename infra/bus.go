@@ -9,8 +9,10 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// newBus makes the hub's bus. Every account of the organization may put events on it, nobody else. What an account
-// puts there carries that account's id and cannot carry a source of AWS; rules for our own events match the hub's id.
+// newBus makes the hub's bus. The rules of every account of the organization may forward events to it, and nobody else. What an
+// account forwards carries that account's id; rules for our own events match the hub's id. Nobody of another account puts an event
+// there with a call of his own, so none looks like one that a rule forwarded.
+// Source: Service Authorization Reference, Amazon EventBridge, events:eventBusInvocation.
 func newBus(scope constructs.Construct, n names) awsevents.CfnEventBus {
 	bus := awsevents.NewCfnEventBus(scope, jsii.String("Bus"), &awsevents.CfnEventBusProps{
 		Name:        jsii.String(settings.HubName),
@@ -22,7 +24,7 @@ func newBus(scope constructs.Construct, n names) awsevents.CfnEventBus {
 		Statement: plain(preventive.Statement{
 			Sid: "Organization", Effect: "Allow", Principal: preventive.Principal{"AWS": {"*"}},
 			Action: preventive.Values{"events:PutEvents"}, Resource: preventive.Values{n.bus()},
-			Condition: preventive.Condition{"StringEquals": {"aws:PrincipalOrgID": {n.org}}},
+			Condition: preventive.Condition{"StringEquals": {"aws:PrincipalOrgID": {n.org}, "events:eventBusInvocation": {"true"}}},
 		}),
 	})
 	return bus

@@ -40,10 +40,11 @@ func workerRole(w worker, n names, key awskms.CfnKey, deployed []channels.Channe
 	}
 }
 
-// mayPublish lets a worker put our own events on the hub's bus.
+// mayPublish lets a worker put our own events on the hub's bus, and none of another source beside them: a call has the sources of all its entries.
+// Source: Service Authorization Reference, Amazon EventBridge, events:source, an array.
 func mayPublish(sid string, n names) preventive.Statement {
 	return allow(sid, []string{"events:PutEvents"}, []string{n.bus()}, preventive.Condition{
-		"StringEquals": {"events:source": {settings.EventSource}},
+		"ForAllValues:StringEquals": {"events:source": {settings.EventSource}}, "Null": {"events:source": {"false"}},
 	})
 }
 

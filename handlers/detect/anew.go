@@ -45,6 +45,7 @@ func (h *Handler) anew(ctx context.Context, list entries, l *looks) (now []guard
 			h.Keys.Invalidate(e.Held.Alias)
 		}
 	}
+	var left []guard.Entry
 	now, moved = list.plain(), map[string]bool{}
 	slices.SortStableFunc(now, func(a, b guard.Entry) int { return a.GoneAt.Compare(b.GoneAt) }) // those that nobody can read now come last
 	var mu sync.Mutex
@@ -54,28 +55,39 @@ func (h *Handler) anew(ctx context.Context, list entries, l *looks) (now []guard
 		l.left--
 		group.Go(func() error {
 			before := now[i]
-			now[i] = h.asItIs(ctx, before)
+			is, others := h.asItIs(ctx, before)
 			mu.Lock()
 			defer mu.Unlock()
+			now[i], left = is, append(left, others...)
 			moved[before.Secret] = !reflect.DeepEqual(now[i].Held, before.Held)
 			return nil
 		})
 	}
 	_ = group.Wait() // no look answers an error
-	return slices.DeleteFunc(now, func(e guard.Entry) bool { return e.Secret == "" }), moved
+	return slices.DeleteFunc(append(now, left...), func(e guard.Entry) bool { return e.Secret == "" }), moved
 }
 
-// asItIs is an entry as its secret is now: without a name where it is gone, and as it was where that cannot be known.
-func (h *Handler) asItIs(ctx context.Context, e guard.Entry) guard.Entry {
+// asItIs is an entry as its secret is now, and what is left of it: without a name where it is gone, and as it was where that cannot be
+// known.
+func (h *Handler) asItIs(ctx context.Context, e guard.Entry) (guard.Entry, []guard.Entry) {
 	s, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: e.Account, Region: e.Region, ID: e.Secret})
+	gone := errors.Is(err, guard.ErrGone)
+	if err == nil && (s.ARN != e.Secret || s.IsReplica()) {
+		return e, nil
+	}
+	var left []guard.Entry
+	if gone || err == nil {
+		left, err = h.leftOf(ctx, e, s)
+	}
 	switch {
-	case errors.Is(err, guard.ErrGone):
-		return guard.Entry{}
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
 		e.Shut = h.Now()
-	case err == nil && s.ARN == e.Secret && !s.IsReplica():
+	case err != nil:
+	case gone:
+		return guard.Entry{}, left
+	default:
+		e.Held = guard.HeldOf(s, e.Held, e.At)
 		e.Name, e.At, e.GoneAt, e.Shut, e.Cut = s.Name, h.Now(), s.DeletedAt, time.Time{}, false
-		e.Held = guard.HeldOf(s, e.Held)
 	}
-	return e
+	return e, left
 }

@@ -55,10 +55,10 @@ type found struct {
 }
 
 // nothing says that no secret was found, and how sure that is.
-func (f found) nothing() string {
+func (h *Handler) nothing(f found) string {
 	own := f.swept[guard.SweptName(f.key.Account, f.key.Region)]
 	index := guard.Indexed{Account: f.key.Account, Region: f.key.Region, Swept: own.From, Missed: len(own.Missed)}
-	if index.Complete() && len(f.unread) == 0 {
+	if index.Complete(h.Now()) && len(f.unread) == 0 {
 		return noneRecorded(index)
 	}
 	return "unknown whether a secret is under the key: " + index.Describe()

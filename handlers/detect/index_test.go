@@ -231,10 +231,11 @@ func TestThatNoSecretIsUnderAKeyIsSaidOnlyAfterAFullSweep(t *testing.T) {
 		says      string
 		incidents int
 	}{
-		"no sweep has ended":          {func(*world) {}, "so secrets may be missing here", 1},
-		"the last one missed one":     {func(w *world) { w.swept(arnOf("unseen")) }, "could not look at 1 secret, which may be under the key, too", 1},
-		"the last one looked at all":  {func(w *world) { w.swept() }, "no secret is recorded under the key: the last full sweep of account 111122223333 in eu-central-1 began at 2026-11-21T09:00:00Z, and an event since may have been lost", 0},
-		"its bookmark makes no sense": {func(w *world) { w.bookmarks[guard.SweptName(account, region)] = "{" }, "so secrets may be missing here", 1},
+		"no sweep has ended":            {func(*world) {}, "so secrets may be missing here", 1},
+		"the last one missed one":       {func(w *world) { w.swept(arnOf("unseen")) }, "could not look at 1 secret, which may be under the key, too", 1},
+		"the last one looked at all":    {func(w *world) { w.swept() }, "no secret is recorded under the key: the last full sweep of account 111122223333 in eu-central-1 began at 2026-11-21T09:00:00Z, and an event since may have been lost", 0},
+		"the last one was two days ago": {func(w *world) { w.swept(); w.now = w.now.Add(48 * time.Hour) }, "the last full sweep of account 111122223333 in eu-central-1 began at 2026-11-21T09:00:00Z", 1},
+		"its bookmark makes no sense":   {func(w *world) { w.bookmarks[guard.SweptName(account, region)] = "{" }, "so secrets may be missing here", 1},
 	} {
 		w := newWorld()
 		tt.sweep(w)

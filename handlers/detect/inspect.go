@@ -21,6 +21,7 @@ const rounds = 8
 type inspection struct {
 	ref   guard.SecretRef
 	cause guard.Cause
+	left  bool // it is what is left of another: of that alone
 	doubt bool // a read was refused: what is remembered of the keys does not count
 	fresh bool // the keys' metadata was just read, not remembered
 }
@@ -64,11 +65,16 @@ func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, erro
 	secret, err := h.Secrets.Describe(ctx, i.ref)
 	switch {
 	case errors.Is(err, guard.ErrGone):
+		if err := h.inspectLeft(ctx, rec, guard.Secret{}, i); err != nil {
+			return Outcome{}, err
+		}
 		return h.gone(ctx, rec, i)
 	case errors.Is(err, guard.ErrDenied), errors.Is(err, guard.ErrNotOurs):
 		return h.unseen(ctx, rec, i, err)
 	case err != nil:
 		return Outcome{}, fmt.Errorf("inspect secret: %w", err)
+	case secret.IsReplica() && i.left:
+		return Outcome{Action: "unchanged", Reason: "a replica still"}, nil
 	case secret.IsReplica():
 		i.ref = primary(secret)
 		return Outcome{}, errAgain
@@ -77,6 +83,9 @@ func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, erro
 		return Outcome{}, errAgain // the record loaded is not that of the canonical ARN
 	}
 	if err := h.sighted(ctx, secret.Account, secret.Region, i.cause); err != nil {
+		return Outcome{}, err
+	}
+	if err := h.inspectLeft(ctx, rec, secret, i); err != nil {
 		return Outcome{}, err
 	}
 	return h.record(ctx, rec, secret, i)

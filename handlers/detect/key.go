@@ -66,7 +66,7 @@ func (h *Handler) announceKey(ctx context.Context, c trail.Change, cause guard.C
 	state, now := blast.KeyWords(), blast.Now()
 	kind, action := guard.NoticeIncident, "incident"
 	switch {
-	case blast.Empty() && len(blast.Index.Waiting) == 0 && blast.Index.Complete():
+	case blast.Empty() && len(blast.Index.Waiting) == 0 && blast.Index.Complete(h.Now()):
 		return Outcome{Action: "unchanged", Reason: "key " + state + ", " + noneRecorded(*blast.Index)}, nil
 	case c.EventName == "ConnectCustomKeyStore" && now == guard.KeyUnavailable: // that takes minutes, in which nothing gets worse
 		return Outcome{Action: "recorded", Reason: "key " + state + " until its custom key store is connected: a sweep looks again"}, nil
@@ -214,7 +214,7 @@ func (h *Handler) disagreeing(ctx context.Context, ref guard.KeyRef) (entries, s
 	if kind, _ := arn.Of(ref.ID).Split(); kind == "key" {
 		found, err := h.under(ctx, guard.Key{ARN: ref.ID})
 		if err != nil || len(found.entries) == 0 {
-			return nil, found.nothing(), err
+			return nil, h.nothing(found), err
 		}
 	}
 	key, err := h.describeKey(ctx, ref)
@@ -226,7 +226,7 @@ func (h *Handler) disagreeing(ctx context.Context, ref guard.KeyRef) (entries, s
 		return nil, "", err
 	}
 	if len(found.entries) == 0 {
-		return nil, found.nothing(), nil
+		return nil, h.nothing(found), nil
 	}
 	standard, err := h.approving(ctx, key)
 	if err != nil {

@@ -22,7 +22,7 @@ func TestASecondDisabledKeyIsNotifiedOfToo(t *testing.T) {
 		other.ARN, other.Region = replicaKey, "eu-west-1"
 		w.keys[replicaKey] = other
 		s := w.add("app", cmk)
-		s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: replicaKey, Status: "InSync"}}
+		s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: replicaKey, Status: "InSync", Listing: guard.Listed}}
 		handle(t, h, call{name: "CreateSecret", secret: s.ARN}.body())
 		said := func(event, key string, state guard.KeyState, id string) []string {
 			t.Helper()

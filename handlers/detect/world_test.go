@@ -132,7 +132,7 @@ func (f secrets) Describe(_ context.Context, ref guard.SecretRef) (guard.Secret,
 		return guard.Secret{}, fmt.Errorf("describe %s: %w", ref.ID, err)
 	}
 	for arn, s := range f.w.secrets {
-		if arn != ref.ID && s.Name != ref.ID && !strings.HasPrefix(arn, ref.ID+"-") {
+		if arn != ref.ID && s.Name != ref.ID && !strings.HasPrefix(arn, ref.ID+"-") || ref.Region != "" && s.Region != ref.Region {
 			continue
 		}
 		if err := f.w.trip("describe " + s.Name); err != nil {

@@ -7,26 +7,27 @@ import (
 )
 
 // A look costs a call for the secret, one for each page of its versions, there and in each Region where it is in sync under a
-// customer managed key, and one for each key that is not remembered.
+// customer managed key, and one for each key that is not remembered. Where a replication failed it asks what is there, too.
 func TestALookMakesNoMoreCallsThanItsKeysNeed(t *testing.T) {
-	managed, failed := object{"Region": "eu-west-1", "Status": "InSync"}, object{"Region": "eu-west-2", "Status": "Failed", "KmsKeyId": farARN}
+	managed, failed := object{"Region": "eu-west-3", "Status": "InSync"}, object{"Region": far, "Status": "Failed", "KmsKeyId": farARN}
 	for name, test := range map[string]struct {
 		replicas []object
-		lists    int // of ListSecretVersionIds, by two looks
+		looks    int // of DescribeSecret, by two looks
+		lists    int // of ListSecretVersionIds
 		keys     int // of DescribeKey
 	}{
-		"no replica": {nil, 4, 1},
-		"one that failed, and one under the AWS managed key": {[]object{managed, failed}, 4, 2},
-		"one that is in sync under a customer managed key":   {[]object{{"Region": far, "Status": "InSync", "KmsKeyId": farARN}}, 6, 2},
-		"two of those, and one under the AWS managed key":    {[]object{managed, {"Region": far, "Status": "InSync", "KmsKeyId": farARN}, {"Region": "eu-west-3", "Status": "InSync", "KmsKeyId": farARN}}, 8, 3},
+		"no replica": {nil, 2, 4, 1},
+		"one that failed, and one under the AWS managed key": {[]object{managed, failed}, 4, 4, 2},
+		"one that is in sync under a customer managed key":   {[]object{{"Region": far, "Status": "InSync", "KmsKeyId": farARN}}, 2, 6, 2},
+		"two of those, and one under the AWS managed key":    {[]object{managed, {"Region": far, "Status": "InSync", "KmsKeyId": farARN}, {"Region": "eu-west-3", "Status": "InSync", "KmsKeyId": farARN}}, 2, 8, 3},
 	} {
-		t.Run(name, func(t *testing.T) { twoLooks(t, test.replicas, test.lists, test.keys) })
+		t.Run(name, func(t *testing.T) { twoLooks(t, test.replicas, test.looks, test.lists, test.keys) })
 	}
 }
 
 const farARN = "arn:aws:kms:eu-west-1:111122223333:key/far"
 
-func twoLooks(t *testing.T, replicas []object, lists, keys int) {
+func twoLooks(t *testing.T, replicas []object, described, lists, keys int) {
 	t.Helper()
 	f := describing(object{"ARN": secretARN, "Name": "app/db", "KmsKeyId": keyARN, "ReplicationStatus": replicas},
 		[]object{
@@ -39,7 +40,7 @@ func twoLooks(t *testing.T, replicas []object, lists, keys int) {
 			t.Fatal(err)
 		}
 	}
-	for operation, want := range map[string]int{"DescribeSecret": 2, "ListSecretVersionIds": lists, "DescribeKey": keys} {
+	for operation, want := range map[string]int{"DescribeSecret": described, "ListSecretVersionIds": lists, "DescribeKey": keys} {
 		if got := len(f.made(operation)); got != want {
 			t.Errorf("%s was asked %d times by two looks, want %d", operation, got, want)
 		}

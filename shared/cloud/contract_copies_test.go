@@ -30,6 +30,7 @@ func TestContractCopies(t *testing.T) {
 		"a replica's key is changed in its own Region":              replicaRekeyed,
 		"a replica that is promoted keeps its value":                replicaPromoted,
 		"a replication that fails says why, and can be tried again": replicationFails,
+		"what a replica has is read after its replication failed":   failedReplicaIsRead,
 		"a secret is made with its replicas":                        madeWithReplicas,
 		"a managed external secret is rotated by a role":            externalSecret,
 		"imported key material says when it expires":                materialExpires,
@@ -157,12 +158,37 @@ func replicationFails(t *testing.T, w *world) {
 		if len(s.Replicas) != 1 || s.Replicas[0].Status != "Failed" || s.Replicas[0].StatusMessage == "" {
 			t.Fatalf("replicas %+v", s.Replicas)
 		}
+		if s.Replicas[0].Listing == guard.Listed {
+			t.Errorf("the versions of another secret are said to be the replica's: %+v", s.Replicas[0].Versions)
+		}
 		again := &secretsmanager.ReplicateSecretToRegionsInput{SecretId: aws.String("taken"), ForceOverwriteReplicaSecret: true, AddReplicaRegions: []types.ReplicaRegionType{{Region: aws.String(far)}}}
 		if _, err := w.secrets(t, account).ReplicateSecretToRegions(t.Context(), again); err != nil {
 			t.Fatal(err)
 		}
 		if s := describe(t, w, account, "taken"); len(s.Replicas) != 1 || s.Replicas[0].Status != "InSync" {
 			t.Errorf("tried again: %s of %d: %s", s.Replicas[0].Status, len(s.Replicas), s.Replicas[0].StatusMessage)
+		}
+	})
+}
+
+// What came before the failure is there, under the keys that it had.
+func failedReplicaIsRead(t *testing.T, w *world) {
+	account := w.account(t)
+	key := createKey(t, w, account, far, "")
+	spread(t, w, account, "stuck", key)
+	w.expect(t, replicationsFail, func(t testing.TB) {
+		if _, err := w.kms(t, account, far).DisableKey(t.Context(), &kms.DisableKeyInput{KeyId: &key}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := w.secrets(t, account).PutSecretValue(t.Context(), &secretsmanager.PutSecretValueInput{SecretId: aws.String("stuck"), SecretString: aws.String("new")}); err != nil {
+			t.Fatal(err)
+		}
+		r := describe(t, w, account, "stuck").Replicas[0]
+		if r.Status != "Failed" || r.Listing != guard.Listed {
+			t.Fatalf("it is %s, and its versions are %q: %+v", r.Status, r.Listing, r.Versions)
+		}
+		if diff := cmp.Diff(map[string][]string{"AWSCURRENT": {key}}, opens(guard.Secret{Versions: r.Versions})); diff != "" {
+			t.Error(diff)
 		}
 	})
 }

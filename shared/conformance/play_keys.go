@@ -58,7 +58,7 @@ func keyQuestions() []Question {
 				{Answer: "new-target", Meaning: "Secrets Manager follows the alias when it is asked"},
 			}, Assumed: "alias", Play: aliasMovedDescribed},
 		{ID: "kms.alias-gone.write", Row: 35, Title: "What does a write answer when the alias that the secret names is gone?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/kms-alias.html",
-			Calls: calls(newSecret, newAlias, "kms:DescribeKey", put),
+			Calls: calls(newSecret, newAlias, "kms:DescribeKey", put, versions),
 			Choices: []Choice{
 				{Answer: "invalid-parameter", ByRefusal: true, Meaning: "a deleted alias stops writes, and reads go on: it is found by its event alone"},
 				{Answer: "encryption-failure", ByRefusal: true, Meaning: "the same, as for a key that cannot be used"},
@@ -308,13 +308,23 @@ func aliasGone(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
+	write := func() error { // of which the version is there then
+		written, err := w.own.Put(ctx, secret)
+		if err == nil {
+			_, err = keysOf(ctx, w, secret, func(v sandbox.Version) bool { return v.ID == written })
+		}
+		return err
+	}
+	if err := write(); err != nil { // the secret is there
+		return "", err
+	}
 	if there, err := w.own.Remove(ctx, sandbox.Resource{Kind: sandbox.Alias, Account: w.own.Account(), Region: w.own.Region(), Name: alias}); err != nil || !there {
 		return "", cmp.Or(err, errUnexpected)
 	}
 	const goesOn Answer = "goes-on"
 	answer, since := goesOn, time.Time{} // the answer of the last writes, and since when
 	_, err = sandbox.Until(ctx, w.patience.Change+w.patience.Settle, func(ctx context.Context) (bool, error) {
-		_, err := w.own.Put(ctx, secret)
+		err := write()
 		stopped, known := errorsOfWrites[sandbox.Code(err)]
 		switch {
 		case err == nil:

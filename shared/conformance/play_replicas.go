@@ -23,7 +23,7 @@ func replicaQuestions() []Question {
 			Choices: []Choice{
 				{Answer: "changed", Meaning: "the fix for DL.SECRET.3 works"},
 				{Answer: Refused, ByRefusal: true, Meaning: "the fix for DL.SECRET.3 has to be another: promote, or remove and add", Set: func(b *localaws.Behavior) { b.ReplicaKeyIsFixed = true }},
-				{Answer: "unchanged", Meaning: "the fix for DL.SECRET.3 succeeds and does nothing"},
+				{Answer: "unchanged", ByRefusal: true, Meaning: "the fix for DL.SECRET.3 succeeds and does nothing"},
 			}, Assumed: "changed", Control: ownSetsKeyAfar, Play: replicaKeyInItsRegion},
 		{ID: "secretsmanager.replica.promoted-key", Row: 30, Title: "Does a replica keep its key and its value when it is promoted?", Document: replicaGuide, Need: NeedsRegion,
 			Calls: calls(newSecret, describe, read, replicate, promote),
@@ -126,7 +126,7 @@ func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
 		case same(d.Key, key):
 			return "changed", nil
 		}
-		return "unchanged", nil
+		return "unchanged", w.second.SetKey(ctx, name, key) // again: one call that did nothing is no answer
 	})
 }
 

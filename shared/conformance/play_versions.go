@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -228,7 +229,7 @@ func triedFirst(ctx context.Context, w *World) (Answer, error) {
 }
 
 func customLabel(ctx context.Context, w *World) (Answer, error) {
-	secret, _, b, err := w.underAOfTwo(ctx)
+	secret, a, b, err := w.underAOfTwo(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -236,27 +237,34 @@ func customLabel(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
+	labelled := func(v sandbox.Version) bool { return v.ID == version }
+	if before, err := keysOf(ctx, w, secret, labelled); err != nil || !holds(before, a) { // it is there, and was before the re-key
+		return "", cmp.Or(err, errUnexpected)
+	}
 	if err := w.own.SetKey(ctx, secret, b); err != nil {
 		return "", err
 	}
 	if err := w.reencrypted(ctx, secret, b); err != nil {
 		return "", err
 	}
-	return leftOrNot(ctx, w, secret, b, func(v sandbox.Version) bool { return v.ID == version })
+	return leftOrNot(ctx, w, secret, b, labelled)
 }
 
 // leftOrNot looks whether a version opens with the key that its secret was moved to.
 func leftOrNot(ctx context.Context, w *World, secret, key string, is func(sandbox.Version) bool) (Answer, error) {
-	return w.settled(ctx, Left, func(ctx context.Context) (Answer, error) {
-		keys, err := keysOf(ctx, w, secret, is)
-		switch {
-		case err != nil:
-			return "", err
-		case holds(keys, key):
-			return Reencrypted, nil
-		}
-		return Left, nil
-	})
+	return w.settled(ctx, Left, func(ctx context.Context) (Answer, error) { return left(ctx, w, secret, key, is) })
+}
+
+// left is leftOrNot by one look.
+func left(ctx context.Context, w *World, secret, key string, is func(sandbox.Version) bool) (Answer, error) {
+	keys, err := keysOf(ctx, w, secret, is)
+	switch {
+	case err != nil:
+		return "", err
+	case holds(keys, key):
+		return Reencrypted, nil
+	}
+	return Left, nil
 }
 
 // rekeyWithout re-keys without a right on the old key, or on the new one.
@@ -295,5 +303,10 @@ func sameKey(ctx context.Context, w *World) (Answer, error) {
 	if err := w.own.SetKey(ctx, name, b); err != nil {
 		return "", errors.Join(errUnexpected, err)
 	}
-	return leftOrNot(ctx, w, name, b, current)
+	return w.settled(ctx, Left, func(ctx context.Context) (Answer, error) {
+		if err := w.own.SetKey(ctx, name, b); err != nil { // again: one call that did nothing is no answer
+			return "", errors.Join(errUnexpected, err)
+		}
+		return left(ctx, w, name, b, current)
+	})
 }

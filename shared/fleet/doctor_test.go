@@ -22,7 +22,7 @@ const (
 	member     = "333333333333"
 	home       = "eu-central-1"
 	busARN     = "arn:aws:events:" + home + ":" + hub + ":event-bus/doublelock"
-	goodPolicy = `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"events:PutEvents","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid"}}}]}`
+	goodPolicy = `{"Statement":[{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"events:PutEvents","Condition":{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorgid","events:eventBusInvocation":"true"}}}]}`
 	scpContent = `{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}`
 )
 
@@ -222,6 +222,7 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		"a bus open to all":           {change: bus(strings.Replace(goodPolicy, "StringEquals", "StringLike", 1)), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
 		"a bus of another house":      {change: bus(strings.Replace(goodPolicy, "o-exampleorgid", "o-other", 1)), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
 		"a bus open to all, in words": {change: bus(`{"Statement":[{"Effect":"Allow","Principal":"*","Action":["events:PutEvents"]}]}`), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts outside the organization send"}},
+		"a bus for any call":          {change: bus(strings.Replace(goodPolicy, `,"events:eventBusInvocation":"true"`, "", 1)), want: []string{"fail bus policy/doublelock: the policy of the bus lets accounts put events there that no rule forwarded"}},
 		"a bus for one account":       {change: bus(strings.Replace(goodPolicy, `"*"`, `["333333333333"]`, 1)), want: []string{"fail bus policy/doublelock: the policy of the bus does not let the accounts of the organization send"}},
 		"a bus with a strange policy": {change: bus("{"), want: []string{"fail bus policy/doublelock: the policy of the bus cannot be read: unexpected end of JSON input"}},
 		"a queue that was deleted":    {change: func(c *fakeOrganization) { delete(c.queues, "doublelock-detect") }, want: []string{"fail queue/doublelock-detect: the queue does not exist"}},

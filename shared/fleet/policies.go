@@ -69,8 +69,8 @@ func fingerprint(document string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// busPolicy says what is wrong with the policy of the hub's bus: every account of the organization, and nobody else,
-// may put events on it. "" is nothing.
+// busPolicy says what is wrong with the policy of the hub's bus: the rules of every account of the organization, and nobody else,
+// may forward events to it. "" is nothing.
 func busPolicy(text, organization string) string {
 	if text == "" {
 		return "the bus has no policy, so no account can send to it"
@@ -86,6 +86,9 @@ func busPolicy(text, organization string) string {
 		}
 		if !slices.Equal(s.Condition["StringEquals"]["aws:PrincipalOrgID"], list{organization}) {
 			return "the policy of the bus lets accounts outside the organization send"
+		}
+		if !slices.Equal(s.Condition["StringEquals"]["events:eventBusInvocation"], list{"true"}) {
+			return "the policy of the bus lets accounts put events there that no rule forwarded"
 		}
 		open = open || slices.Contains(s.Action, "events:PutEvents")
 	}

@@ -8,8 +8,7 @@ type choice struct {
 	keys   func(*Location, *Key) bool  // nil: all; a copy of whose keys none is chosen is left out
 }
 
-// chosen lists copies as a finding keeps them, in the primary and in the locations that are in sync: what is in another is for
-// the control of replicas. Each group of copies is asked once, and groups one after the other that open with the same keys share the
+// chosen lists copies as a finding keeps them, in the primary and in the locations whose versions were listed there. Each group of copies is asked once, and groups one after the other that open with the same keys share the
 // list of them.
 func (c *Copies) chosen(of choice) []Version {
 	var found []Version
@@ -41,7 +40,7 @@ func (c *Copies) chosen(of choice) []Version {
 // from are the keys of a copy that are chosen, as a finding keeps them: last, where they are the same. It reports whether the copy
 // is chosen.
 func (of choice) from(p *Location, copied *Copy, last []Key) ([]Key, bool) {
-	if !p.InSync() || of.copies != nil && !of.copies(p, copied) {
+	if !p.inSight() || of.copies != nil && !of.copies(p, copied) {
 		return last, false
 	}
 	n, same := 0, true
@@ -118,11 +117,7 @@ func (c *Copies) unlistedBeside() Subject {
 		if p.Listing != Listed {
 			cause = CauseDenied
 		}
-		if at := i - 1; at < len(c.secret.Replicas) {
-			found.Replicas = append(found.Replicas, c.secret.Replicas[at].brief())
-		} else {
-			found.Elsewhere = append(found.Elsewhere, c.secret.Elsewhere.Copies[at-len(c.secret.Replicas)].brief())
-		}
+		c.name(&found, i)
 	}
 	if len(found.Replicas)+len(found.Elsewhere) > 0 {
 		found.Blind = &BlindSpot{Part: PartReplicaVersions, Cause: cause}
@@ -130,27 +125,40 @@ func (c *Copies) unlistedBeside() Subject {
 	return found
 }
 
-// unseen are the locations beside the primary of which nobody could see the versions, because their replication has not come to its
-// end: those that the last look saw there may be there still. The zero Subject is that there is none.
+// unseen are the locations beside the primary of which nobody could see the versions: those that the last look saw there may be
+// there still. The zero Subject is that there is none.
 func (c *Copies) unseen() Subject {
 	var found Subject
-	for i := range c.secret.Replicas {
-		if c.Locations[1+i].unseen() {
-			found.Replicas = append(found.Replicas, c.secret.Replicas[i].brief())
+	cause := CauseNotInSync
+	for i := 1; i < len(c.Locations); i++ {
+		p := &c.Locations[i]
+		if !p.unseen() {
+			continue
 		}
-	}
-	for i := range c.secret.Elsewhere.Copies {
-		if c.Locations[1+len(c.secret.Replicas)+i].unseen() {
-			found.Elsewhere = append(found.Elsewhere, c.secret.Elsewhere.Copies[i].brief())
+		if p.InSync() {
+			cause = CauseDenied
 		}
+		c.name(&found, i)
 	}
 	if len(found.Replicas)+len(found.Elsewhere) > 0 {
-		found.Blind = &BlindSpot{Part: PartReplicaVersions, Cause: CauseNotInSync}
+		found.Blind = &BlindSpot{Part: PartReplicaVersions, Cause: cause}
 	}
 	return found
 }
 
-func (p *Location) unseen() bool { return !p.inSight() && !p.InSync() }
+// unseen reports that nobody could list the versions of a location. One that is in sync under the AWS managed key is not asked.
+func (p *Location) unseen() bool {
+	return !p.inSight() && (!p.InSync() || p.Named.Manager != ManagerAWS)
+}
+
+// name adds a location beside the primary to a subject.
+func (c *Copies) name(s *Subject, location int) {
+	if at := location - 1; at < len(c.secret.Replicas) {
+		s.Replicas = append(s.Replicas, c.secret.Replicas[at].brief())
+	} else {
+		s.Elsewhere = append(s.Elsewhere, c.secret.Elsewhere.Copies[at-len(c.secret.Replicas)].brief())
+	}
+}
 
 // versionsIn are the versions of a subject that other locations than the primary keep.
 func (s Subject) versionsIn() []Version {

@@ -14,7 +14,7 @@ func Describe(id ControlID, outcome Outcome, s Subject) string {
 	switch {
 	case outcome == Unknown && s.Blind != nil && s.Blind.Part == PartApproval:
 		return s.maybeApprovedWords()
-	case outcome == Unknown && id == SecretKeyUnapproved:
+	case outcome == Unknown && id == SecretKeyUnapproved && (s.Blind == nil || s.Blind.Part != PartReplicaVersions):
 		return s.blindWords() + ", so it cannot be compared with the approved ones"
 	case outcome == Unknown:
 		return s.blindWords()
@@ -39,7 +39,11 @@ func (n Notice) Describe() string {
 	case n.Kind == NoticeKeyRestored && n.Blast != nil:
 		return fmt.Sprintf("key %s: %s", n.Blast.KeyWords(), n.Blast.Counts().UnderWords())
 	case n.Blast != nil && n.Blast.Empty():
-		return fmt.Sprintf("%skey %s: no secret that can be read is known to be under it", n.before(), n.Blast.KeyWords())
+		words := fmt.Sprintf("%skey %s: no secret that can be read is known to be under it", n.before(), n.Blast.KeyWords())
+		if n.Blast.Index != nil {
+			words += "; " + n.Blast.Index.Describe()
+		}
+		return words
 	case n.Blast != nil:
 		return fmt.Sprintf("%skey %s: %s", n.before(), n.Blast.KeyWords(), n.Blast.Counts().Words())
 	case n.Move != nil:

@@ -28,6 +28,8 @@ func TestANoticeOfAKeySaysHowManySecretsAreUnderIt(t *testing.T) {
 		"the key is back":           {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: blast}, "key is Enabled: 3 secrets are under it, and 2 more may be"},
 		"the key is out of use":     {guard.Notice{Kind: guard.NoticeIncident, Blast: &off}, "key is Disabled: 1 stops, 2 do NOT stop, 2 unknown"},
 		"none is known of":          {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyPendingDeletion}}, "key is PendingDeletion: no secret that can be read is known to be under it"},
+		"none is known of, and none was looked for in full": {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyDisabled, Index: &guard.Indexed{Account: "1", Region: "r"}}},
+			"key is Disabled: no secret that can be read is known to be under it; no sweep of account 1 in r is complete yet, so secrets may be missing here"},
 		"some stop in part":         {guard.Notice{Kind: guard.NoticeIncident, Blast: &part}, "key is Disabled: 1 stops (1 still opens in another way), 2 stop in part, 0 do NOT stop, 0 unknown"},
 		"the key is back, for none": {guard.Notice{Kind: guard.NoticeKeyRestored, Detail: "no secret is under it"}, "no secret is under it"},
 	} {

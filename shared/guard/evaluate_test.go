@@ -42,13 +42,13 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
 				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x", Status: "InSync"}}
 			}),
-			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
+			unknown: []guard.ControlID{guard.SecretNotSealed, guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
 		"a replica whose key cannot be read is unknown though another's is fine": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
 				s.Replicas = []guard.Replica{{Region: "eu-west-1", KeyID: "x", Status: "InSync"}, replicaIn("us-west-2", ownKey)}
 			}),
-			unknown: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
+			unknown: []guard.ControlID{guard.SecretNotSealed, guard.SecretReplicaKey, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
 		"a copy outside the organization fails 7": {
 			secret: abroad, std: members(false), fails: []guard.ControlID{guard.SecretOutside}, detail: "has a copy outside the organization, in account 444455556666",

@@ -30,7 +30,7 @@ type Affected struct {
 	Dying    []string  `json:"dying,omitzero"`    // of Lost and Gone: labels of those versions, where others that stop can come back
 	Ends     []End     `json:"ends,omitzero"`     // what opens without the key, and until when
 	Supposed bool      `json:"supposed,omitzero"` // it is so if the key is as an event says
-	Seen     time.Time `json:"seen,omitzero"`     // where nobody looked at it for this: when it was looked at last. Of FateShutOut, zero: never. Of others, zero: for this
+	Seen     time.Time `json:"seen,omitzero"`     // where nobody looked at it for this: when it was looked at last, or the copies of FateUnreadCopies were listed. Of FateShutOut, zero: never. Of others, zero: for this
 	Why      string    `json:"why,omitzero"`      // of notices stored before fates were: the reason, in half a sentence
 }
 
@@ -142,7 +142,11 @@ func (a Affected) why() string {
 	case FateUnreadReplica:
 		return "stops in " + arn.Of(a.Secret).Region + "; what opens its replica in " + a.in() + " could not be read"
 	case FateUnreadCopies:
-		return "not every key of its copies could be read, so it may be under this key"
+		words := "not every key of its copies could be read, so it may be under this key"
+		if !a.Seen.IsZero() {
+			words += ": what is in a replica was listed last at " + a.Seen.UTC().Format(time.RFC3339)
+		}
+		return words
 	case FateShutOut:
 		switch {
 		case (Entry{Secret: a.Secret}).Whole():
@@ -188,7 +192,7 @@ func (a Affected) certainly() bool {
 
 // asRecorded reports that what becomes of the secret is said by a look of before.
 func (a Affected) asRecorded() bool {
-	return !a.Seen.IsZero() && a.Fate != FateStale && a.Fate != FateShutOut
+	return !a.Seen.IsZero() && a.Fate != FateStale && a.Fate != FateShutOut && a.Fate != FateUnreadCopies
 }
 
 // Still reports that something of a secret still opens whose current version stops.

@@ -178,7 +178,7 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 
 // What is listed as unread is unknown, though all that is recorded of it could be read.
 func TestASecretOfWhichAReplicaIsUnreadMayBeUnderTheKey(t *testing.T) {
-	held := guard.HeldOf(secret(otherKey, otherKey), guard.Held{})
+	held := guard.HeldOf(secret(otherKey, otherKey), guard.Held{}, time.Time{})
 	entry := guard.Entry{Secret: arn, Account: "111122223333", Region: "us-east-1", Name: "shop/db", Held: held}
 	radius := guard.BlastRecorded(ownKey, time.Time{}, nil, []guard.Entry{entry}, func(string) guard.Key { return otherKey }, neverSwept)
 	if len(radius.Unknown) != 1 || radius.Unknown[0].Fate != guard.FateUnreadCopies {

@@ -43,16 +43,20 @@ type HeldCopy struct {
 	Alias   string       `json:"alias,omitempty"` // as Held.Alias
 	Status  string       `json:"status,omitempty"`
 
-	Listing  Listing       `json:"listing,omitempty"` // whether Versions are all that it lists itself
+	Listing  Listing       `json:"listing,omitempty"` // whether Versions are all that it lists itself; else they are those that it listed last
 	Versions []HeldVersion `json:"versions,omitempty"`
+	Seen     time.Time     `json:"seen,omitzero"` // when it listed them; zero where it did now
 }
 
 // Identity says which element of a list it is.
 func (c HeldCopy) Identity() string { return c.Account + "|" + c.Region }
 
-// HeldOf is what is kept of a secret's copies. Versions that cannot be listed now are those of before: while a secret waits for
-// its deletion nobody lists them, and none is written.
-func HeldOf(s Secret, before Held) Held {
+// at reports that both are of one location.
+func (c HeldCopy) at(other HeldCopy) bool { return c.Identity() == other.Identity() }
+
+// HeldOf is what is kept of a secret's copies. Versions that cannot be listed now are those of before, as they were seen: while a
+// secret waits for its deletion nobody lists them, and none is written; what a location had it may have still.
+func HeldOf(s Secret, before Held, seen time.Time) Held {
 	copies := CopiesOf(s)
 	h := Held{Key: heldKey(copies.Locations[0].Named), Alias: AliasNamed(s.KeyID, s.Account, s.Region), Listing: copies.Elsewhere}
 	h.Versions = heldVersions(copies, 0)
@@ -63,6 +67,9 @@ func HeldOf(s Secret, before Held) Held {
 		c := HeldCopy{Kind: p.Kind, Account: p.Account, Region: p.Region, Key: heldKey(p.Named), Alias: AliasNamed(s.namedBy(i), p.Account, p.Region), Status: p.Status}
 		if p.Listing == Listed {
 			c.Listing, c.Versions = p.Listing, heldVersions(copies, i+1)
+		} else if at := slices.IndexFunc(before.Elsewhere, c.at); at >= 0 && len(before.Elsewhere[at].Versions) > 0 {
+			was := before.Elsewhere[at]
+			c.Versions, c.Seen = was.Versions, Older(was.Seen, seen)
 		}
 		h.Elsewhere = append(h.Elsewhere, c)
 	}
@@ -279,13 +286,13 @@ func (h Held) unread() bool {
 // unread reports that labelled versions may be under any key of their location.
 func (v HeldVersion) unread() bool { return len(v.Stages) > 0 && len(v.Keys) == 0 }
 
-// unread reports that a version in the location may be under any key there: of those that are listed at all, which are in sync
-// under a customer managed key.
+// unread reports that a version in the location may be under any key there. One that is in sync under the AWS managed key is not
+// asked, and may have what it had before.
 func (c HeldCopy) unread() bool {
 	if c.Listing == Listed {
 		return slices.ContainsFunc(c.Versions, HeldVersion.unread)
 	}
-	return c.Status == inSync && c.Key != "" && c.Key != DefaultKeyID
+	return c.Status != inSync || len(c.Versions) > 0 || c.Key != "" && c.Key != DefaultKeyID
 }
 
 func (h Held) isZero() bool {

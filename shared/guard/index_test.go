@@ -46,7 +46,7 @@ func TestEverySecretIsFoundByEachKeyOfItsCopiesAndEachAliasThatItNames(t *testin
 		return unread(s)
 	}
 	in := func(s guard.Secret, r ...guard.Replica) guard.Secret { s.Replicas = r; return s }
-	held := guard.HeldOf(namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT", cmkOf(secondKey))), guard.Held{})
+	held := guard.HeldOf(namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT", cmkOf(secondKey))), guard.Held{}, time.Time{})
 	for sentence, tt := range map[string]struct {
 		secret guard.Secret
 		before guard.Held
@@ -67,8 +67,13 @@ func TestEverySecretIsFoundByEachKeyOfItsCopiesAndEachAliasThatItNames(t *testin
 			want: []string{"alias arn:aws:kms:eu-central-1:111122223333:alias/shop", "key " + shopKey, "key " + secondKey}},
 		"an older copy, a custom label and a version without one": {secret: namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT", managed, cmkOf(shopKey)), labelled("blue", cmkOf(secondKey)), labelled("", cmkOf(theirKey))),
 			want: []string{"key " + shopKey, "key " + secondKey, "key " + theirKey}},
-		"a replica, under an alias of its own Region": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: "alias/shop", Key: cmkOf(irishKey)}),
+		"a replica, under an alias of its own Region": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: "alias/shop", Key: cmkOf(irishKey), Status: "InSync", Listing: guard.Listed}),
 			want: []string{"alias arn:aws:kms:eu-west-1:111122223333:alias/shop", "key " + shopKey, "key " + irishKey}},
+		"one whose replication failed, and that could not be listed": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", Key: managed, Status: "Failed"}),
+			want: []string{"key " + shopKey, "unread eu-west-1"}},
+		"one that was listed before its replication failed": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", Key: cmkOf(irishKey), Status: "Failed"}),
+			before: guard.HeldOf(in(namesOf(shopKey, cmkOf(shopKey)), replicaIn("eu-west-1", cmkOf(irishKey), cmkOf(theirKey))), guard.Held{}, time.Time{}),
+			want:   []string{"key " + shopKey, "key " + theirKey, "key " + irishKey, "unread eu-west-1"}},
 		"an older version of a replica, under the key that its Region had before": {secret: in(namesOf(shopKey, cmkOf(shopKey)), guard.Replica{Region: "eu-west-1", KeyID: irishKey, Key: cmkOf(irishKey), Status: "InSync",
 			Listing: guard.Listed, Versions: []guard.Version{labelled("AWSCURRENT", cmkOf(irishKey)), labelled("AWSPREVIOUS", cmkOf(theirKey))}}),
 			want: []string{"key " + shopKey, "key " + theirKey, "key " + irishKey}},
@@ -257,7 +262,7 @@ func TestABlastRadiusOfRecordsIsThatOfTheSecretsUnlessARecordIsOldOrIncomplete(t
 			t.Errorf("%+v: %q", a, a.Describe())
 		}
 	}
-	if radius.Index.Complete() || radius.Index.Missed != 2 || !radius.Index.AsOf.Equal(at(3)) {
+	if radius.Index.Complete(at(5)) || radius.Index.Missed != 2 || !radius.Index.AsOf.Equal(at(3)) {
 		t.Errorf("%+v", radius.Index)
 	}
 }
@@ -274,8 +279,8 @@ func TestAnAnswerOfTheIndexSaysHowOldItIsAndWhatItLeavesOpen(t *testing.T) {
 		if got := i.Describe(); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
-		if complete := !i.Swept.IsZero() && i.Missed == 0; i.Complete() != complete {
-			t.Errorf("%+v: complete %v", i, i.Complete())
+		if complete := !i.Swept.IsZero() && i.Missed == 0; i.Complete(at(3)) != complete || i.Complete(at(3).Add(25*time.Hour)) {
+			t.Errorf("%+v: complete %v", i, i.Complete(at(3)))
 		}
 	}
 }
@@ -376,5 +381,41 @@ func TestASecretIsShutOutWithItsLocation(t *testing.T) {
 		if got != c.want {
 			t.Errorf("%s: shut out %v: %+v", sentence, got, radius)
 		}
+	}
+}
+
+// What a replica had under the key it may have still, where nobody can list it now: so it is unknown, and said as of when it was.
+func TestWhatWasSeenInAReplicaThatCannotBeListedNowIsUnknownInAnIncident(t *testing.T) {
+	off := cmkOf(irishKey)
+	off.Account, off.Region, off.State = "111122223333", "eu-west-1", guard.KeyDisabled
+	at := func(hour int) time.Time { return time.Date(2026, 5, 1, hour, 0, 0, 0, time.UTC) }
+	keys := func(name string) guard.Key {
+		if name == irishKey {
+			return off
+		}
+		return cmkOf(name)
+	}
+	for sentence, later := range map[string]guard.Replica{
+		"its replication failed":               {Region: "eu-west-1", Key: cmkOf(theirKey), Status: "Failed"},
+		"it is on its way":                     {Region: "eu-west-1", Key: cmkOf(theirKey), Status: "InProgress"},
+		"it is in sync, and nobody may look":   {Region: "eu-west-1", Key: cmkOf(theirKey), Status: "InSync"},
+		"its key there is the AWS managed one": {Region: "eu-west-1", Key: guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS}, Status: "InSync"},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			s := namesOf(shopKey, cmkOf(shopKey), labelled("AWSCURRENT", cmkOf(shopKey)))
+			var rec guard.Record
+			for hour, r := range []guard.Replica{replicaIn("eu-west-1", cmkOf(theirKey), cmkOf(irishKey)), later, later} {
+				s.Replicas = []guard.Replica{r}
+				rec = guard.Reconcile(rec, s, nil, nil, guard.ModeObserve, at(hour), guard.Cause{})
+			}
+			var under []guard.Entry
+			if e, found := rec.Entries()[guard.KeyEntry(irishKey)]; found {
+				under = append(under, e)
+			}
+			radius := guard.BlastRecorded(off, time.Time{}, under, nil, keys, func(string, string) guard.Swept { return guard.Swept{} })
+			if radius.Counts() != (guard.Tally{Unknown: 1}) || radius.Unknown[0].Fate != guard.FateUnreadCopies || !radius.Unknown[0].Seen.Equal(at(0)) {
+				t.Errorf("%+v", radius)
+			}
+		})
 	}
 }

@@ -59,12 +59,11 @@ type reconciler struct {
 func (r *reconciler) identify() {
 	s := r.secret
 	r.rec.Resource, r.rec.Account, r.rec.Region, r.rec.Name = s.ARN, s.Account, s.Region, s.Name
-	r.rec.SeenAt = r.now
 	r.rec.KeyARN = ""
 	if s.Key.Manager == ManagerCustomer {
 		r.rec.KeyARN = s.Key.ARN
 	}
-	r.rec.Held = HeldOf(s, r.rec.Held)
+	r.rec.Held, r.rec.SeenAt = HeldOf(s, r.rec.Held, r.rec.SeenAt), r.now
 	r.rec.GoneAt, r.rec.AsOf = s.DeletedAt, s.AsOf
 }
 

@@ -223,7 +223,7 @@ var words = map[reflect.Type]func(t *testing.T){
 	},
 	reflect.TypeFor[guard.LocationKind](): func(t *testing.T) {
 		s := sealedSecret()
-		held := guard.HeldOf(s, guard.Held{})
+		held := guard.HeldOf(s, guard.Held{}, time.Time{})
 		held.Elsewhere = []guard.HeldCopy{{Kind: unheard, Region: "eu-west-1"}}
 		radius := guard.BlastRecorded(s.Key, time.Time{}, []guard.Entry{{Secret: s.ARN, Held: held}}, nil, func(string) guard.Key { return s.Key }, neverSwept)
 		if len(radius.Unknown) != 1 || len(radius.Stops) > 0 {

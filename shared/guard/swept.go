@@ -52,9 +52,14 @@ type Indexed struct {
 // mostWaiting is how many secrets in their recovery window are listed.
 const mostWaiting = 20
 
-// Complete reports whether no secret of the key's account and Region can be missing but those that were changed since the sweep
-// and whose event is still on its way.
-func (i Indexed) Complete() bool { return !i.Swept.IsZero() && i.Missed == 0 }
+// sweptLately is for how long a full sweep speaks for a location: what was lost since, the next one finds.
+const sweptLately = 25 * time.Hour
+
+// Complete reports whether at a time no secret of the key's account and Region could be missing but those that were changed since the
+// sweep, which was not long ago.
+func (i Indexed) Complete(at time.Time) bool {
+	return !i.Swept.IsZero() && i.Missed == 0 && at.Sub(i.Swept) < sweptLately
+}
 
 // Describe says in a sentence how old the answer is, and what it leaves open.
 func (i Indexed) Describe() string {
@@ -128,6 +133,10 @@ func BlastRecorded(off Key, since time.Time, under, unread []Entry, key func(nam
 		case e.Held.Unlisted:
 			a.Fate = FateUnreadVersions
 		case i < len(under) && !e.Cut && !e.Held.unread():
+			if there, may := e.mayStop(off, key); may {
+				a.Seen = there.Seen
+				break
+			}
 			if a.Fate = ""; at.Before(since) {
 				before, seen[e.Secret] = append(before, e.recorded(key)), at
 			} else {
@@ -154,6 +163,17 @@ func BlastRecorded(off Key, since time.Time, under, unread []Entry, key func(nam
 	slices.SortFunc(radius.Unknown, func(a, b Affected) int { return strings.Compare(a.Secret, b.Secret) })
 	radius.Index = &index
 	return radius
+}
+
+// mayStop is a location in the key's Region whose versions nobody could list, where nothing of the secret is known to stop: what was
+// there under the key may be there still.
+func (e Entry) mayStop(off Key, key func(name string) Key) (HeldCopy, bool) {
+	at := slices.IndexFunc(e.Held.Elsewhere, func(c HeldCopy) bool { return c.Region == off.Region && c.unread() })
+	if at < 0 {
+		return HeldCopy{}, false
+	}
+	known := Blast(off, []Secret{e.recorded(key)})
+	return e.Held.Elsewhere[at], len(known.Stops)+len(known.Partly)+len(known.Unknown) == 0
 }
 
 // wait lists what stops of the secrets in their recovery window, and what may.

@@ -81,8 +81,12 @@ func TestAnOpenFindingKeepsNamingTheCopiesThatCannotBeReadAnyMore(t *testing.T) 
 	}
 }
 
-// A replication that fails is no proof that the copies which were seen there are gone, or open with other keys.
-func TestAReplicationThatFailsEndsNoFindingOfTheCopiesThatWereSeenThere(t *testing.T) {
+// That a replica cannot be listed any more, or that its replication fails, is no proof that the copies which were seen there are gone,
+// or open with other keys.
+func TestAReplicaThatFailsOrCannotBeListedEndsNoFindingOfTheCopiesThatWereSeenThere(t *testing.T) {
+	unlisted := func(status string) guard.Replica {
+		return guard.Replica{Region: "eu-west-1", KeyID: ownKey.ARN, Key: ownKey, Status: status}
+	}
 	off := inState(otherKey, guard.KeyDisabled)
 	approved := guard.Approved{ARNs: []string{ownKey.ARN}}
 	for sentence, c := range map[string]struct {
@@ -93,20 +97,31 @@ func TestAReplicationThatFailsEndsNoFindingOfTheCopiesThatWereSeenThere(t *testi
 		"no key opens a copy":                          {guard.SecretKeyUnusable, off},
 		"a copy is under a key that is not approved":   {guard.SecretKeyUnapproved, otherKey},
 	} {
-		for here, own := range map[string][]guard.Key{"all is well in the primary": {ownKey}, "the primary fails, too": {ownKey, c.opens}} {
-			t.Run(sentence+", "+here, func(t *testing.T) {
-				seen := replicaIn("eu-west-1", ownKey, ownKey)
-				older := guard.Version{ID: "v0", Stages: []string{"custom"}, Keys: []guard.Key{c.opens}}
-				if c.control == guard.SecretNotSealed {
-					older.Keys = []guard.Key{ownKey, c.opens}
-				}
-				seen.Versions = append(seen.Versions, older)
+		seen := replicaIn("eu-west-1", ownKey, ownKey)
+		older := guard.Version{ID: "v0", Stages: []string{"custom"}, Keys: []guard.Key{c.opens}}
+		if c.control == guard.SecretNotSealed {
+			older.Keys = []guard.Key{ownKey, c.opens}
+		}
+		seen.Versions = append(seen.Versions, older)
+		failing := seen
+		failing.Status = "Failed"
+		for how, then := range map[string]struct {
+			replica guard.Replica
+			own     []guard.Key
+		}{
+			"and its replication fails":                                     {unlisted("Failed"), []guard.Key{ownKey}},
+			"and its replication fails, as the primary does":                {unlisted("Failed"), []guard.Key{ownKey, c.opens}},
+			"and its replication fails, which can be listed":                {failing, []guard.Key{ownKey}},
+			"and it cannot be listed, though it is in sync":                 {unlisted("InSync"), []guard.Key{ownKey}},
+			"and it cannot be listed, though in sync, as the primary fails": {unlisted("InSync"), []guard.Key{ownKey, c.opens}},
+		} {
+			t.Run(sentence+", "+how, func(t *testing.T) {
 				at := func(rec guard.Record, r guard.Replica, when time.Time) guard.Record {
-					s := with(secret(ownKey, own...), func(s *guard.Secret) { s.Replicas = []guard.Replica{r} })
+					s := with(secret(ownKey, then.own...), func(s *guard.Secret) { s.Replicas = []guard.Replica{r} })
 					return guard.Reconcile(rec, s, guard.Evaluate(s, guard.Standard{Approved: approved}, when), nil, guard.ModeNotify, when, cause)
 				}
 				rec := at(guard.Record{}, seen, now)
-				rec = at(rec, guard.Replica{Region: "eu-west-1", KeyID: ownKey.ARN, Key: ownKey, Status: "Failed"}, now.Add(time.Minute))
+				rec = at(rec, then.replica, now.Add(time.Minute))
 				named := func() bool {
 					for _, f := range rec.Open() {
 						if f.Control == c.control && strings.Contains(f.Describe(), "eu-west-1") {

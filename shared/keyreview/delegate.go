@@ -50,23 +50,25 @@ func (r *review) onlyDelegates(k *inventory.Key) {
 		default:
 			continue
 		}
+		if why := r.another(k); why != "" {
+			found.Fix = "name in the key policy who uses it; a person has to decide: " + whichServices + why
+			r.add(guard.KeyOnlyDelegate, k, found)
+			continue
+		}
 		named, whom := r.users(k)
 		decide := "who is to use it"
 		if len(named) > 0 && what[0] == decrypt {
 			found.Fix = "let the account manage the key only, and " + whom + " use it through Secrets Manager; name who writes or rotates them, too"
-			found.After, found.Diff = r.handBack(k, d, i, s, named)
-			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
+			decide = r.propose(guard.KeyOnlyDelegate, k, d, i, r.handBack(k, s, named), &found)
 		}
 		if decide != "" { // whom IAM lets use it still does, and nobody else
 			found.Fix = "let the account's IAM policies give use through Secrets Manager only; name in the key policy who uses it, once that is known: " + whom
 			if what[0] != decrypt {
 				found.Fix = "drop " + strings.Join(what, " and ") + ", which Secrets Manager has no need of"
 			}
-			found.After, found.Diff = r.handBack(k, d, i, s, nil)
-			decide = r.unproved(guard.KeyOnlyDelegate, k, found.After)
+			decide = r.propose(guard.KeyOnlyDelegate, k, d, i, r.handBack(k, s, nil), &found)
 		}
 		if decide != "" {
-			found.After, found.Diff = "", ""
 			found.Fix += "; a person has to decide: " + decide
 		}
 		r.add(guard.KeyOnlyDelegate, k, found)
@@ -116,25 +118,22 @@ func (q *inquiry) delegates(action string) policy.Answer {
 // not give. The account is the principal still, so that the IAM policies of those who are named have to allow what they do: a key policy that
 // names a principal gives it each action by itself, for ever and whatever its IAM policies ask for.
 // Source: KMS Developer Guide, "Default key policy", "Allows access to the AWS account and enables IAM policies"; IAM User Guide, "aws:PrincipalArn".
-func (r *review) handBack(k *inventory.Key, d *policy.Document, index int, s policy.Statement, named []string) (after, difference string) {
-	if len(r.std.Administration) == 0 {
-		return "", ""
-	}
+func (r *review) handBack(k *inventory.Key, s policy.Statement, named []string) []policy.Statement {
 	var by []policy.Statement
 	manage := bare(s)
-	manage.Actions, manage.NotActions = covered(k, s, r.std.Administration), nil
+	manage.Actions, manage.NotActions = covered(k, s, administration()), nil
 	if len(manage.Actions) > 0 {
 		by = append(by, manage)
 	}
 	if len(covered(k, s, useActions)) == 0 {
-		return change(d, index, by...)
+		return by
 	}
 	use := bare(s)
 	use.SID, use.Actions, use.NotActions = "UseThroughSecretsManager", covered(k, s, append(slices.Clone(useActions), "kms:DescribeKey")), nil
 	if len(named) > 0 {
 		use.Conditions = slices.Concat(s.Conditions, []policy.Condition{{Operator: "ArnLike", Key: "aws:PrincipalArn", Values: named}})
 	}
-	return change(d, index, append(by, bound([]policy.Statement{use}, k)...)...)
+	return append(by, throughSecretsManager(withinAccount([]policy.Statement{use}, k), k)...)
 }
 
 // mostNamed is how many readers a key policy names before it is better to ask for the account and Secrets Manager.

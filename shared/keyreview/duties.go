@@ -118,3 +118,32 @@ func (o only) itself(actions []string, p policy.Principal, ways []map[string][]s
 	}
 	return o.worst(actions, callers...)
 }
+
+// handsOn reports whether somebody whom the statement names may make grants, past what the policy denies them. What another service makes for its
+// resources, where a statement asks for that service, they hand on to nobody.
+func (q *inquiry) handsOn() bool {
+	principals := []policy.Principal{{Kind: policy.KindSomebody}}
+	if named := q.statement.Principal; named != nil && !named.All && len(named.Service)+len(named.Federated)+len(named.CanonicalUser) == 0 {
+		principals = nil
+		for _, name := range named.AWS {
+			p, err := policy.ParsePrincipal(name)
+			if err != nil || p.Kind == policy.KindRoot {
+				p = policy.Principal{Kind: policy.KindSomebody, Account: p.Account}
+			}
+			principals = append(principals, p)
+		}
+	}
+	may := func(contexts []map[string][]string) bool {
+		var callers []caller
+		for _, p := range principals {
+			for _, context := range contexts {
+				callers = append(callers, caller{principal: p, iam: true, context: context})
+			}
+		}
+		return q.only.worst([]string{grant}, callers...) != policy.ImplicitlyDenied
+	}
+	others := slices.DeleteFunc(slices.Clone(q.vias[2:]), func(context map[string][]string) bool {
+		return strings.HasPrefix(context[viaService][0], secretsManager+".")
+	})
+	return may(q.vias[:1]) || may(q.vias[1:2]) && !may(others)
+}

@@ -1,6 +1,7 @@
 package keyreview_test
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -66,5 +67,104 @@ func TestWhoManagesAKeyDoesNotUseItByAnyStatement(t *testing.T) {
 				t.Errorf("it says %q, want %q", got, test.want)
 			}
 		})
+	}
+}
+
+// A key that no secret uses, and something else, is another service's: advice for Secrets Manager would stop that.
+func TestAKeyOfAnotherServiceGetsNoAdviceForSecretsManager(t *testing.T) {
+	const (
+		disk   = `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"111122223333","kms:ViaService":"ec2.eu-central-1.amazonaws.com"}}}`
+		direct = `{"Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"111122223333"}}}`
+		world  = `{"Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}`
+		app    = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*"}`
+		logs   = `{"Effect":"Allow","Principal":{"Service":"logs.eu-central-1.amazonaws.com"},"Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}`
+	)
+	used := inventory.Use{At: now.AddDate(0, 0, -1), Operation: "GenerateDataKeyWithoutPlaintext", Since: now.AddDate(-1, 0, 0)}
+	unused := inventory.Use{Since: now}
+	for name, tt := range map[string]struct {
+		use        inventory.Use
+		unread     string
+		statements []string
+		findings   int
+		because    string // nobody knows who uses it; "" where a policy is proposed
+	}{
+		"a disk, handed over":             {used, "", []string{handsOver, disk}, 1, "GenerateDataKeyWithoutPlaintext"},
+		"an operation that is not known":  {inventory.Use{At: now, Since: now}, "", []string{handsOver}, 1, "by an operation that is not known"},
+		"everybody of the account":        {used, "", []string{manageOnly, direct}, 1, "GenerateDataKeyWithoutPlaintext"},
+		"everybody":                       {used, "", []string{manageOnly, world}, 1, "GenerateDataKeyWithoutPlaintext"},
+		"one who may make grants":         {used, "", []string{manageOnly, app}, 1, "whether what uses the key needs grants"},
+		"a disk's that was not used":      {unused, "", []string{handsOver, disk}, 1, "its policy is for ec2.eu-central-1.amazonaws.com"},
+		"a log's that was not used":       {unused, "", []string{handsOver, logs}, 1, "its policy is for logs.eu-central-1.amazonaws.com"},
+		"of which nobody knows":           {inventory.Use{}, "access denied", []string{handsOver}, 2, "could not be read"},
+		"of which the snapshot says none": {inventory.Use{}, "", []string{handsOver}, 2, "its last use is not known"},
+		"one that was not used":           {unused, "", []string{handsOver}, 1, ""},
+	} {
+		k := fine()
+		k.Policy, k.Use, k.UseUnread = document(tt.statements...), tt.use, tt.unread
+		found := keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now)
+		if len(found) != tt.findings {
+			t.Errorf("%s: %+v", name, found)
+		}
+		for _, f := range found {
+			if f.Control.ID == guard.KeyUnused {
+				continue
+			}
+			if tt.because != "" && (f.After != "" || strings.Contains(f.Fix, "Secrets Manager") || !strings.Contains(f.Fix, "a person has to decide") || !strings.Contains(f.Fix, tt.because)) {
+				t.Errorf("%s: %s; %s", name, f.Fix, f.After)
+			}
+			if tt.because == "" && f.After == "" {
+				t.Errorf("%s: %s", name, f.Fix)
+			}
+		}
+	}
+}
+
+// What a service makes for its resources stays: a statement for that service hands the key on to nobody, whatever else is under the key.
+func TestAGrantForAnotherServiceIsNotTakenAway(t *testing.T) {
+	for via, found := range map[string]bool{
+		`"StringEquals":{"kms:ViaService":"ec2.eu-central-1.amazonaws.com"}`:                                                       false,
+		`"StringEquals":{"kms:ViaService":["ec2.eu-central-1.amazonaws.com","secretsmanager.eu-central-1.amazonaws.com"]}`:         false,
+		`"StringLike":{"kms:ViaService":["rds.*.amazonaws.com","secretsmanager.*.amazonaws.com"]}`:                                 false,
+		`"StringEquals":{"kms:ViaService":"secretsmanager.eu-central-1.amazonaws.com"}`:                                            true,
+		`"StringEqualsIfExists":{"kms:ViaService":["ec2.eu-central-1.amazonaws.com","secretsmanager.eu-central-1.amazonaws.com"]}`: true,
+	} {
+		k := fine()
+		k.Policy = document(manageOnly, `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*","Condition":{`+via+`}}`)
+		got := keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now)
+		if (len(got) > 0) != found {
+			t.Errorf("%s: %+v", via, got)
+		}
+	}
+}
+
+// The last use of a key says that it has other users than secrets where Secrets Manager does not call that operation.
+func TestAKeyOfSecretsThatIsUsedForSomethingElseTooIsNotTakenFromThat(t *testing.T) {
+	for operation, proposed := range map[string]bool{"Decrypt": true, "": true, "GenerateDataKeyWithoutPlaintext": false, "ReEncrypt": false} {
+		k := fine()
+		k.Policy, k.Use.Operation = document(handsOver), operation
+		for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now) {
+			if (f.After != "") != proposed || !proposed && !strings.Contains(f.Fix, "may have used it (kms:"+operation) {
+				t.Errorf("%s: %s", operation, f.Fix)
+			}
+		}
+	}
+}
+
+// What the policy denies whom it names, they do not do: they hand on nothing.
+func TestWhoIsDeniedGrantsHandsNothingOn(t *testing.T) {
+	const app = `{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":["kms:Decrypt","kms:CreateGrant"],"Resource":"*"}`
+	for deny, denied := range map[string]bool{
+		`"Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:CreateGrant"`:     true,
+		`"Principal":"*","Action":"kms:CreateGrant"`:                                              true,
+		`"Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"NotAction":"kms:Decrypt"`:      true,
+		`"Principal":{"AWS":"arn:aws:iam::111122223333:role/another"},"Action":"kms:CreateGrant"`: false,
+	} {
+		k := fine()
+		k.Policy = document(app, manageOnly, `{"Effect":"Deny",`+deny+`,"Resource":"*"}`)
+		found := keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now)
+		said := slices.ContainsFunc(found, func(f keyreview.Finding) bool { return strings.Contains(f.Detail, "hand the key on by grants") })
+		if said == denied {
+			t.Errorf("%s: %+v", deny, found)
+		}
 	}
 }

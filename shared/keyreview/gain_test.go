@@ -143,7 +143,7 @@ func TestNoProposedPolicyAllowsWhatTheIAMPoliciesOfAReaderDoNot(t *testing.T) {
 
 func TestAKeyWithoutSecretsIsNotOpenedByItsFix(t *testing.T) {
 	k := fine()
-	k.Policy = document(handsOver)
+	k.Policy, k.Use = document(handsOver), inventory.Use{Since: now}
 	s := snapshot(k)
 	s.Principals = []inventory.Principal{role("nokms", `{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}`)}
 	for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
@@ -326,6 +326,50 @@ func TestAProposalIsProvedOnEverySecretUnderTheKey(t *testing.T) {
 		lost := fmt.Sprintf("role/sync would lose shop/%02d", reads)
 		if len(found) != 1 || (reads < 0) != (found[0].After != "") || reads >= 0 && !strings.Contains(found[0].Fix, lost) {
 			t.Errorf("secret %d is read from outside: %+v", reads, found)
+		}
+	}
+}
+
+// A fix that takes use away leaves all that manages a key of whatever origin, store and Region, such as bringing back material that expires.
+func TestAFixLeavesEveryWayToManageAKey(t *testing.T) {
+	k := fine()
+	k.Policy, k.Facts.Origin, k.Facts.MultiRegion = document(handsOver), "EXTERNAL", true
+	found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOnlyDelegate })
+	if len(found) != 1 || found[0].After == "" {
+		t.Fatalf("%+v", found)
+	}
+	using := []string{"Decrypt", "DeriveSharedSecret", "Encrypt", "GenerateMac", "GetPublicKey", "Sign", "Verify", "VerifyMac", "CreateGrant"}
+	for _, action := range policy.OnKeys() {
+		taken := slices.Contains(using, action) || strings.HasPrefix(action, "GenerateDataKey") || strings.HasPrefix(action, "ReEncrypt")
+		manage := strings.Contains(strings.Split(found[0].After, "UseThroughSecretsManager")[0], `"kms:`+action+`"`)
+		if manage == taken {
+			t.Errorf("%s: left %t: %s", action, manage, found[0].After)
+		}
+	}
+}
+
+// One of two policies put back what the other changed, and who applied both in turn had one of the findings still.
+func TestOnePolicyEndsAllFindingsOfAKey(t *testing.T) {
+	const direct = `{"Sid":"Use","Effect":"Allow","Principal":{"AWS":"*"},"Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"111122223333"}}}`
+	const bare = `{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:Decrypt","Resource":"*"}`
+	for name, statements := range map[string][]string{"two that hand over": {bare, handsOver}, "one that does, and one for everybody": {handsOver, direct}, "all": {direct, bare, handsOver}} {
+		k := fine()
+		k.Policy = document(statements...)
+		review := func() []keyreview.Finding {
+			return keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now)
+		}
+		found := review()
+		if len(found) != len(statements) {
+			t.Errorf("%s: %+v", name, found)
+		}
+		for _, f := range found {
+			if f.After == "" || f.After != found[0].After || f.Diff != found[0].Diff || !strings.Contains(f.Fix, fmt.Sprintf("ends all %d findings", len(found))) {
+				t.Errorf("%s: %s; %s", name, f.Fix, f.After)
+			}
+		}
+		k.Policy = found[0].After
+		if left := review(); len(left) > 0 {
+			t.Errorf("%s: it leaves %+v", name, left)
 		}
 	}
 }

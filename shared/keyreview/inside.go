@@ -44,10 +44,11 @@ func (q *inquiry) population(actions []string, context map[string][]string) popu
 			return population{whom: "principals of organization " + ours, partly: true}
 		}
 	}
-	if ask(false, roleOf(q.key, q.key.Facts.Account)) == policy.Allowed {
-		return population{whom: "every principal of the account", certain: true}
+	answer := ask(false, roleOf(q.key, q.key.Facts.Account))
+	if answer == policy.ImplicitlyDenied || answer == policy.Unknown && (context == nil || len(q.fault.details) > 0) { // of which no more is said, or more already
+		return population{}
 	}
-	return population{}
+	return population{whom: "every principal of the account", certain: answer == policy.Allowed}
 }
 
 // members are examples of our organization's principals that conditions ask for, by path, name and tags.
@@ -148,6 +149,10 @@ func (q *inquiry) insideDirectly() {
 		q.fault.add(found.everybody()+" may use the key "+says, "ask for kms:ViaService")
 	default:
 		q.fault.doubt("it depends on the request, or on who they are, whether "+found.whom+" may use the key "+says, "ask for kms:ViaService")
+	}
+	if q.another != "" {
+		q.fault.decide = whichServices + q.another
+		return
 	}
 	q.fault.by = throughSecretsManager(q.fault.by, q.key)
 }

@@ -122,3 +122,21 @@ func TestReadersOfSecretsThatWereNotReadAreNotLeftOut(t *testing.T) {
 		}
 	}
 }
+
+// What a caller chooses, or where it calls from, is no lock: whether everybody of the account uses the key directly is not known then.
+func TestEverybodyOfTheAccountByWhatTheRequestSaysIsNotRuledOut(t *testing.T) {
+	for condition, found := range map[string]bool{
+		`,"StringLike":{"kms:EncryptionContext:SecretARN":"arn:aws:secretsmanager:*"}`:                      true,
+		`,"IpAddress":{"aws:SourceIp":"203.0.113.0/24"}`:                                                    true,
+		`,"ArnEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/app"}`:                            false,
+		`,"IpAddress":{"aws:SourceIp":"203.0.113.0/24"},"StringLike":{"kms:ViaService":"secretsmanager.*"}`: false,
+	} {
+		k := fine()
+		k.Policy = document(manageOnly, `{"Sid":"Use","Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"kms:CallerAccount":"111122223333"}`+condition+`}}`)
+		got := keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), standard(), now)
+		const says = "it depends on the request, or on who they are, whether every principal of the account may use the key directly"
+		if len(got) > 0 != found || found && (got[0].Outcome != guard.Unknown || !strings.Contains(got[0].Detail, says) || got[0].After == "") {
+			t.Errorf("%s: %+v", condition, got)
+		}
+	}
+}

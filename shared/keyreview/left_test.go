@@ -110,7 +110,7 @@ func TestAGrantThatIsHandedOnIsFound(t *testing.T) {
 			t.Errorf("a grant %s: %+v", name, found)
 		}
 		for _, f := range found {
-			if f.Control.ID != guard.KeyOpen || !strings.Contains(f.Detail, "hand that on by grants") || !strings.Contains(f.Fix, "a person has to decide") {
+			if f.Control.ID != guard.KeyOpen || !strings.Contains(f.Detail, "hand that on by grants") || !strings.Contains(f.Fix, "a person has to decide") || !strings.Contains(f.Fix, "aws kms revoke-grant --region eu-central-1 --key-id "+arn+" --grant-id g") {
 				t.Errorf("a grant %s: %s %s; %s", name, f.Control.ID, f.Detail, f.Fix)
 			}
 		}
@@ -134,7 +134,7 @@ func TestAPatternOfServicesIsNotSecretsManager(t *testing.T) {
 		statement := `{"Sid":"Use","Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringLike":{"kms:CallerAccount":"111122223333"},` + condition + `}}`
 		statement = strings.Replace(statement, `"111122223333"},"StringLike":{`, `"111122223333",`, 1)
 		k := fine()
-		k.Policy = document(manageOnly, statement)
+		k.Policy, k.Use = document(manageOnly, statement), inventory.Use{Since: now}
 		found := keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now)
 		if (len(found) > 0) != (want != "") || len(found) > 0 && !strings.Contains(found[0].Detail, want) {
 			t.Errorf("%s: %+v, want %q", condition, found, want)

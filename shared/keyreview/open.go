@@ -1,6 +1,7 @@
 package keyreview
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -70,20 +71,24 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 		q.insideDirectly()
 	}
 	q.granting(bound)
-	if together := q.duties(index, managing); !together && q.grants && !onlyForServices(s) {
-		f.add("it lets its principals hand the key on by grants", "drop kms:CreateGrant: Secrets Manager needs no grants")
-		f.by = withoutGrants(f.by)
+	if together := q.duties(index, managing); !together && q.grants && !onlyForServices(s) && q.handsOn() {
+		const says = "it lets its principals hand the key on by grants"
+		if q.another == "" {
+			f.add(says, "drop kms:CreateGrant: Secrets Manager needs no grants")
+			f.by = withoutGrants(f.by)
+		} else {
+			f.add(says, "drop kms:CreateGrant, or ask for kms:GrantIsForAWSResource")
+			f.decide = cmp.Or(f.decide, "whether what uses the key needs grants; "+q.another)
+		}
 	}
 	if len(f.details) == 0 {
 		return
 	}
 	found := Finding{Detail: name(s, index) + ": " + strings.Join(f.details, "; "), Statement: printed(s), Fix: strings.Join(f.fixes, "; ")}
 	if f.decide == "" {
-		found.After, found.Diff = change(d, index, f.by...)
-		f.decide = r.unproved(guard.KeyOpen, k, found.After)
+		f.decide = r.propose(guard.KeyOpen, k, d, index, f.by, &found)
 	}
 	if f.decide != "" {
-		found.After, found.Diff = "", ""
 		found.Fix += "; a person has to decide: " + f.decide
 	}
 	if !f.certain {
@@ -129,8 +134,8 @@ func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
 func withoutValues(conditions []policy.Condition, accounts []string) (kept []policy.Condition, emptied bool) {
 	kept = slices.Clone(conditions)
 	for i, c := range kept {
-		if strings.Contains(strings.ToLower(c.Operator), "not") {
-			continue // it keeps them out
+		if keepsOut(c) {
+			continue
 		}
 		switch strings.ToLower(c.Key) {
 		case "kms:calleraccount", "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:principalorgpaths", "aws:principalorgmasteraccountid":
@@ -145,13 +150,11 @@ func withoutValues(conditions []policy.Condition, accounts []string) (kept []pol
 	return kept, emptied
 }
 
-// bound adds the conditions that keep use within the account and Secrets Manager.
-func bound(statements []policy.Statement, k *inventory.Key) []policy.Statement {
-	out := asking(statements, "kms:CallerAccount", k.Facts.Account)
-	if k.Facts.Symmetric() {
-		out = throughSecretsManager(out, k)
-	}
-	return out
+func keepsOut(c policy.Condition) bool { return strings.Contains(strings.ToLower(c.Operator), "not") }
+
+// withinAccount adds the condition that keeps use within the account.
+func withinAccount(statements []policy.Statement, k *inventory.Key) []policy.Statement {
+	return asking(statements, "kms:CallerAccount", k.Facts.Account)
 }
 
 // throughSecretsManager adds the condition that keeps use within Secrets Manager.
@@ -218,7 +221,7 @@ func (r *review) grants(k *inventory.Key) {
 			of := inventory.Grant{Grantee: g.Grantee, Operations: []string{"CreateGrant"}}
 			if uses && slices.Contains(g.Operations, "CreateGrant") && !p.ServiceLinked() && !strings.HasPrefix(p.Name, "aws:") && !r.denied(k, p, of) {
 				r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s use it and hand that on by grants (%s)", g.ID, g.Grantee, strings.Join(g.Operations, ", ")),
-					Fix: fmt.Sprintf("a grant without CreateGrant in its place, then aws kms revoke-grant --key-id %s --grant-id %s; a person has to decide: whether the grantee needs to hand it on", k.Facts.ARN, g.ID)})
+					Fix: fmt.Sprintf("a grant without CreateGrant in its place, then %s; a person has to decide: whether the grantee needs to hand it on", awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID))})
 			}
 			continue
 		}

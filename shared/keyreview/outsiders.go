@@ -22,11 +22,12 @@ type inquiry struct {
 	grants     bool               // whether it is about kms:CreateGrant
 	vias       []map[string][]string
 	named      []string // accounts that the finding names
+	another    string   // what shows that the key is used for something else than secrets
 	fault      *fault
 }
 
 func (r *review) inquire(k *inventory.Key, d *policy.Document, s policy.Statement, f *fault) *inquiry {
-	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), fault: f}
+	q := &inquiry{review: r, key: k, statement: s, only: r.only(k, d, s), conditions: conditionsOf(d, s), uses: covered(k, s, openActions), grants: covers(k, s, grant), another: r.another(k), fault: f}
 	q.vias = []map[string][]string{directly(), through(viaServices(k)...)}
 	for _, service := range draw(q.conditions, arn.Example, viaService) {
 		q.vias = append(q.vias, through(viaForms(service.example)...))
@@ -148,13 +149,25 @@ func (q *inquiry) world(found bool) (bound bool) {
 }
 
 func (q *inquiry) binding() string {
-	if !q.key.Facts.Symmetric() {
+	if !q.key.Facts.Symmetric() || q.another != "" {
 		return "ask for kms:CallerAccount"
 	}
 	return "ask for kms:CallerAccount and kms:ViaService"
 }
 
-func (q *inquiry) bind() { q.fault.by = bound(q.fault.by, q.key) }
+// whichServices is what a person has to decide about a key that is not for secrets alone.
+const whichServices = "who uses it, and through which services; "
+
+// bind keeps use within the account, and within Secrets Manager where the key is for secrets.
+func (q *inquiry) bind() {
+	q.fault.by = withinAccount(q.fault.by, q.key)
+	switch {
+	case q.another != "":
+		q.fault.decide = whichServices + q.another
+	case q.key.Facts.Symmetric():
+		q.fault.by = throughSecretsManager(q.fault.by, q.key)
+	}
+}
 
 // ofNoOrganization is a context of a request by somebody whose account is in none.
 func ofNoOrganization(context map[string][]string) map[string][]string {

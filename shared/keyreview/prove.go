@@ -14,10 +14,59 @@ import (
 // maxKeyPolicy is the most bytes of a key policy. Source: KMS Developer Guide, quotas.
 const maxKeyPolicy = 32 << 10
 
-// unproved says why a policy is not to be proposed for a key, "" when it was proved: it fits, the control finds less than
-// before and no other finds more, somebody of the account who is no service can still change the policy (which is what KMS
+// proposal is a change of one statement that was proved by itself.
+type proposal struct {
+	finding int // in the findings of the review
+	control guard.ControlID
+	index   int // of the statement
+	by      []policy.Statement
+}
+
+// propose puts the policy into a finding that is added next, by which others take the place of one of its statements; where that is not proved, it
+// says why.
+func (r *review) propose(id guard.ControlID, k *inventory.Key, d *policy.Document, index int, by []policy.Statement, f *Finding) string {
+	after, difference := change(d, map[int][]policy.Statement{index: by})
+	if why := r.unproved(k, after, id); why != "" {
+		return why
+	}
+	f.After, f.Diff = after, difference
+	r.proposed = append(r.proposed, proposal{len(r.findings), id, index, by})
+	return ""
+}
+
+// together makes one policy of what was proposed for a key, for each alone would put back what another changed.
+func (r *review) together(k *inventory.Key) {
+	proposed := r.proposed
+	r.proposed = nil
+	if len(proposed) < 2 {
+		return
+	}
+	d, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil {
+		return
+	}
+	by, ends := map[int][]policy.Statement{}, []guard.ControlID{}
+	for _, p := range proposed {
+		by[p.index] = p.by
+		ends = append(ends, p.control)
+	}
+	after, difference := change(d, by)
+	why := r.unproved(k, after, ends...)
+	for _, p := range proposed {
+		f := &r.findings[p.finding]
+		if why != "" {
+			f.Fix += "; apply no other policy that is proposed for the key with it, and review the key again: together they are not proved: " + why
+			continue
+		}
+		f.After, f.Diff = after, difference
+		f.Fix += fmt.Sprintf("; the policy ends all %d findings of the key that it is proposed for", len(proposed))
+	}
+}
+
+// unproved says why a policy is not to be proposed for a key, "" when it was proved: it fits, it ends a finding
+// of each control that is given and no other control finds more, somebody of the account who is no service can still change the policy (which is what KMS
 // asks of PutKeyPolicy as well), whoever opens a secret under the key today still does, and nobody gets the key who does not have it.
-func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) string {
+func (r *review) unproved(k *inventory.Key, after string, ends ...guard.ControlID) string {
 	if r.proving {
 		return ""
 	}
@@ -37,11 +86,15 @@ func (r *review) unproved(id guard.ControlID, k *inventory.Key, after string) st
 	changed := *k
 	changed.Policy = after
 	before, then := r.faults(k), r.faults(&changed)
-	if then[id] >= before[id] {
-		return "no change of this statement alone ends the finding"
+	for _, id := range ends {
+		before[id]--
 	}
 	for control, n := range then {
-		if control != id && n > before[control] {
+		switch {
+		case n <= before[control]:
+		case slices.Contains(ends, control):
+			return "no change of this statement alone ends the finding"
+		default:
 			return "the change would be a finding of " + string(control)
 		}
 	}
@@ -62,7 +115,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	if err != nil {
 		return "the policy of today cannot be read"
 	}
-	for _, u := range r.std.Seen {
+	for _, u := range slices.Concat(r.std.Seen, r.lastUse(k)) {
 		concerned, certain := r.concerns(k, u)
 		if !concerned || byGrant(k, u) {
 			continue
@@ -174,7 +227,7 @@ func byGrant(k *inventory.Key, u Use) bool {
 // faults counts what the controls of the policy find.
 func (r *review) faults(k *inventory.Key) map[guard.ControlID]int {
 	tried := *r
-	tried.findings, tried.proving = nil, true
+	tried.findings, tried.proposed, tried.proving = nil, nil, true
 	tried.open(k)
 	tried.onlyDelegates(k)
 	counts := map[guard.ControlID]int{}

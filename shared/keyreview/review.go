@@ -22,7 +22,6 @@ type Standard struct {
 	ApplicationTags []string // of secrets; the first one present wins
 	EnvironmentTags []string
 	Approved        []string // other accounts that may use keys
-	Administration  []string // KMS actions that manage a key and cannot use it, for fixes
 	Waivers         []guard.Waiver
 	Seen            []Use // of keys, as far as it was recorded: no proposal takes it away
 }
@@ -95,7 +94,8 @@ type review struct {
 	touched  map[string][]guard.Secret      // by key ARN: those of which a copy, labelled or not, is under it, or the next will be
 	people   map[string][]caller            // by account: the principals of the snapshot that are no service's own, with any IAM policy
 	findings []Finding
-	proving  bool // a policy that is not in force: nothing is proposed against it
+	proposed []proposal // for the key under review
+	proving  bool       // a policy that is not in force: nothing is proposed against it
 }
 
 func (r *review) collect() {
@@ -138,6 +138,7 @@ func (r *review) key(k *inventory.Key) {
 	r.needed(k)
 	r.blastRadius(k)
 	r.onlyDelegates(k)
+	r.together(k)
 }
 
 // add records a finding under the control's own words, unless the finding has a fix of its own.

@@ -22,17 +22,31 @@ const (
 	replicate = "kms:ReplicateKey"
 
 	reEncryptFrom = "kms:ReEncryptFrom"
+	reEncryptTo   = "kms:ReEncryptTo"
 )
 
 // useActions are the ways to use a key for secrets.
 var useActions = []string{decrypt, generate, encrypt}
 
 // openActions are all ways to get at what a key protects, or to speak in its name.
-var openActions = append(slices.Clone(useActions), reEncryptFrom, "kms:ReEncryptTo", "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
+var openActions = append(slices.Clone(useActions), reEncryptFrom, reEncryptTo, "kms:GenerateDataKeyWithoutPlaintext", "kms:GenerateDataKeyPair",
 	"kms:GenerateDataKeyPairWithoutPlaintext", "kms:Sign", "kms:GenerateMac", "kms:DeriveSharedSecret")
 
 // manageActions decide about a key: who may use it, and whether it can be used.
 var manageActions = []string{putPolicy, "kms:ScheduleKeyDeletion", "kms:DisableKey", "kms:DeleteImportedKeyMaterial", "kms:UpdateAlias", "kms:DeleteAlias", replicate}
+
+// administration are all actions on a key that do not use it nor hand it on: what a fix that takes use away leaves, whatever the key's kind.
+func administration() []string {
+	uses := append(slices.Clone(openActions), grant, "kms:Verify", "kms:VerifyMac", "kms:GetPublicKey")
+	var out []string
+	for _, name := range policy.OnKeys() {
+		if action := "kms:" + name; !slices.Contains(uses, action) {
+			out = append(out, action)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
 
 // grantActions are about grants that are there. Like use, and unlike what decides about a key, KMS takes them from other accounts as well. That
 // a policy allows kms:RetireGrant says nothing: who may retire a grant is in the grant.
@@ -241,12 +255,12 @@ func printed(s policy.Statement) string {
 	return strings.TrimSuffix(strings.TrimPrefix(string(d.Minified()), `{"Version":"2012-10-17","Statement":[`), `]}`)
 }
 
-// change replaces one statement by others, and returns the policy after it and the diff; "" where nothing valid is left.
-func change(d *policy.Document, index int, by ...policy.Statement) (after, difference string) {
+// change replaces statements, by their index, by others, and returns the policy after it and the diff; "" where nothing valid is left.
+func change(d *policy.Document, by map[int][]policy.Statement) (after, difference string) {
 	var statements []policy.Statement
 	for i, s := range d.Statements {
-		if i == index {
-			statements = append(statements, by...)
+		if others, changed := by[i]; changed {
+			statements = append(statements, others...)
 		} else {
 			statements = append(statements, bare(s))
 		}

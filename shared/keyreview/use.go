@@ -11,6 +11,7 @@ import (
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
+	"github.com/doublelock/doublelock/shared/policy"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -94,10 +95,10 @@ func usesOf(record trail.Record) []Use {
 	case c.EventName == "ReEncrypt":
 		from, to := reEncrypted(c)
 		if from != "" {
-			add(from, "kms:ReEncryptFrom")
+			add(from, reEncryptFrom)
 		}
 		if to != "" {
-			add(to, "kms:ReEncryptTo")
+			add(to, reEncryptTo)
 		}
 	case slices.Contains(seenActions, u.Action):
 		add(keyARN(c.Key.ID, c), u.Action)
@@ -182,19 +183,38 @@ func setting(c trail.Change, u Use, key any, takes []string) []Use {
 // Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
 var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
 
+// passwordCalls are the calls that have one of passwordKeys.
+// Source: API References of RDS (also of DocumentDB), Redshift and Redshift Serverless.
+var passwordCalls = strings.Fields(`rds:CreateDBCluster rds:CreateDBInstance rds:CreateTenantDatabase rds:ModifyDBCluster rds:ModifyDBInstance
+	rds:ModifyTenantDatabase rds:RestoreDBClusterFromS3 rds:RestoreDBInstanceFromDBSnapshot rds:RestoreDBInstanceFromS3 rds:RestoreDBInstanceToPointInTime
+	redshift:CreateCluster redshift:ModifyCluster redshift:RestoreFromClusterSnapshot
+	redshift-serverless:CreateNamespace redshift-serverless:RestoreFromSnapshot redshift-serverless:UpdateNamespace`)
+
+// namesOfKeys are what a record has that names a key, be it the member or the value.
+var namesOfKeys = [][]byte{[]byte("kms"), []byte("Kms"), []byte("KMS"), []byte("alias/")}
+
 // byAnotherService are the uses of keys that a call to another service is of: for a password, or for what else it names a key, of which it is not
 // known by which right, nor through which service, nor whether it came to that.
 func byAnotherService(record trail.Record, u Use) []Use {
 	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
-	mayName := bytes.Contains(record.Raw, []byte("kms")) || bytes.Contains(record.Raw, []byte("Kms")) || bytes.Contains(record.Raw, []byte("KMS")) // few are worth reading whole
-	if c.Actor.Type == "AWSService" || service == "" || !mayName {
+	mayName := slices.ContainsFunc(namesOfKeys, func(of []byte) bool { return bytes.Contains(record.Raw, of) }) // few are worth reading whole
+	unsaid := slices.Contains(passwordCalls, service+":"+c.EventName) && c.Lacks("requestParameters")
+	if c.Actor.Type == "AWSService" || service == "" || !mayName && !unsaid {
 		return nil
+	}
+	named := keysNamed("", record.Details().Request)
+	if unsaid && len(named) == 0 {
+		named = append(named, keyNamed{member: passwordKeys[0]})
 	}
 	var uses []Use
 	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
-	for _, named := range keysNamed("", record.Details().Request) {
-		of := setting(c, u, named.key, writing)
+	for _, named := range named {
+		var key any
+		if named.key != "" {
+			key = named.key
+		}
+		of := setting(c, u, key, writing)
 		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
 		if of == nil || c.ReadOnly && !forPassword {
 			continue
@@ -218,12 +238,13 @@ func byAnotherService(record trail.Record, u Use) []Use {
 // keyNamed is a key that a request names, and by which member.
 type keyNamed struct{ member, key string }
 
-// keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …
+// keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …, or by an ARN or alias anywhere.
 func keysNamed(member string, request any) []keyNamed {
 	var out []keyNamed
 	switch of := request.(type) {
 	case string:
-		if of != "" && strings.Contains(strings.ToLower(member), "kms") {
+		isKey := arn.Of(of).Service == "kms" || strings.HasPrefix(of, "alias/")
+		if of != "" && (isKey || strings.Contains(strings.ToLower(member), "kms")) {
 			return []keyNamed{{member, of}}
 		}
 	case []any:
@@ -319,6 +340,10 @@ func (r *review) concerns(k *inventory.Key, u Use) (is, certain bool) {
 		return true, true
 	}
 	if u.Secret.ID != "" {
+		if !slices.ContainsFunc(r.snapshot.Secrets, func(s inventory.Secret) bool { return named(s.Facts, u.Secret) }) {
+			there := u.Secret.Region == "" || u.Secret.Region == k.Facts.Region
+			return there && u.Secret.ID != anySecret, false // of a secret that is not held, so that its key may be any
+		}
 		return slices.ContainsFunc(r.under[k.Facts.ARN], func(s *inventory.Secret) bool { return named(s.Facts, u.Secret) }), false
 	}
 	if arn.Alias(u.Key) == "" {
@@ -377,4 +402,70 @@ func (r *review) successor(u Use) (id string, former bool) {
 		}
 	}
 	return "", false
+}
+
+// another says what shows that a symmetric key under which no secret is or was is used for something else, whose users no secret tells of; ""
+// where nothing does.
+// Source: KMS API Reference, GetKeyLastUsage: the last cryptographic operation alone.
+func (r *review) another(k *inventory.Key) string {
+	if !k.Facts.Symmetric() || len(r.touched[k.Facts.ARN]) > 0 {
+		return ""
+	}
+	const none = "no secret is known to be under it, and "
+	switch {
+	case k.UseUnread != "":
+		return none + "its last use could not be read: " + k.UseUnread
+	case k.Use.At.IsZero() && k.Use.Since.IsZero():
+		return none + "its last use is not known"
+	case !k.Use.At.IsZero():
+		return none + "it was used on " + k.Use.At.Format(time.DateOnly) + " (" + cmp.Or(k.Use.Operation, "by an operation that is not known") + ")"
+	}
+	if services := serving(k); len(services) > 0 {
+		return none + "its policy is for " + strings.Join(services, " and ")
+	}
+	return ""
+}
+
+// serving are the services other than Secrets Manager that a key policy lets use the key, for themselves or for who calls them.
+func serving(k *inventory.Key) []string {
+	d, err := policy.Parse(k.Facts.ARN, []byte(k.Policy))
+	if err != nil {
+		return nil
+	}
+	var out []string
+	for _, s := range d.Statements {
+		if s.Effect != policy.Allow {
+			continue
+		}
+		if s.Principal != nil {
+			out = append(out, s.Principal.Service...)
+		}
+		for _, c := range s.Conditions {
+			for _, like := range draw([]policy.Condition{c}, arn.Example, viaService) {
+				if service, _, _ := strings.Cut(like.value, "."); service != secretsManager && !wild(service) && !keepsOut(c) {
+					out = append(out, like.value)
+				}
+			}
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// lastUse is the last use of a symmetric key where that was for no secret: none is or was under it, or Secrets Manager does not call that
+// operation. The key says no more of it, so that it may have been anybody of the account.
+func (r *review) lastUse(k *inventory.Key) []Use {
+	action := "kms:" + k.Use.Operation
+	if !k.Facts.Symmetric() || k.Use.At.IsZero() || k.Use.Operation == "" || len(r.touched[k.Facts.ARN]) > 0 && slices.Contains(useActions, action) {
+		return nil
+	}
+	actions := []string{action}
+	if k.Use.Operation == "ReEncrypt" {
+		actions = []string{reEncryptFrom, reEncryptTo}
+	}
+	var out []Use
+	for _, action := range actions {
+		out = append(out, Use{Key: k.Facts.ARN, Principal: k.Facts.Account, Action: action, Last: k.Use.At, Maybe: true})
+	}
+	return out
 }

@@ -143,7 +143,10 @@ func TestAServiceInChinaMayCallByEitherName(t *testing.T) {
 				t.Fatalf("%+v", std.Seen)
 			}
 		}
-		s := snapshot(k)
+		db := secret("db", "app") // without one the key would be that of S3 alone
+		db.Facts.ARN, db.Facts.Region, db.Facts.Key = "arn:aws-cn:secretsmanager:cn-north-1:111122223333:secret:db-AbCdEf", "cn-north-1", k.Facts
+		db.Facts.Versions[0].Keys = []guard.Key{k.Facts}
+		s := snapshot(k, db)
 		s.Organization.ID = "o-exampleorg"
 		s.Principals = nil
 		found := slices.DeleteFunc(keyreview.Review(inventory.Prepare(s), std, now), func(f keyreview.Finding) bool { return f.Control.ID != guard.KeyOpen })
@@ -165,7 +168,7 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 	db := secret("shop/db", "app")
 	record := func(event, request, more string) string {
 		if request == "" { // a table without that column
-			return "eventtime,eventsource,awsregion,recipientaccountid,errorcode,useridentity_arn,eventname\n1790000000,secretsmanager.amazonaws.com,eu-central-1,111122223333,," + writer + "," + event
+			return "eventtime,eventsource,awsregion,recipientaccountid,errorcode,useridentity_arn,eventname\n1790000000," + more + ",eu-central-1,111122223333,," + writer + "," + event
 		}
 		out := `{"eventVersion":"1.11","eventType":"AwsApiCall","eventName":"` + event + `",` + identity + `,"requestParameters":` + request + more
 		for name, value := range map[string]string{"eventSource": "secretsmanager.amazonaws.com", "awsRegion": "eu-central-1", "recipientAccountId": own} {
@@ -187,6 +190,9 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 		"a reader":                        {"GetSecretValue", `{"secretId":"shop/db"}`, "", account},
 		"a reader of several":             {"BatchGetSecretValue", `{"secretIdList":["other","shop/db"]}`, "", account},
 		"another secret":                  {"PutSecretValue", `{"secretId":"other"}`, "", readers},
+		"one that nobody holds":           {"PutSecretValue", `{"secretId":"gone"}`, "", account},
+		"one of another Region":           {"UpdateSecret", `{"secretId":"gone"}`, `,"awsRegion":"us-east-1"`, readers},
+		"its reader":                      {"GetSecretValue", `{"secretId":"arn:aws:secretsmanager:eu-central-1:111122223333:secret:gone-AbCdEf"}`, "", account},
 		"one that failed":                 {"PutSecretValue", `{"secretId":"shop/db"}`, `,"errorCode":"AccessDeniedException"`, readers},
 		"one who only asks what it is":    {"DescribeSecret", `{"secretId":"shop/db"}`, "", readers},
 		"one who moves a label of it":     {"UpdateSecretVersionStage", `{"secretId":"shop/db"}`, "", readers},
@@ -204,20 +210,28 @@ func TestWhoIsSeenWritingASecretKeepsItsKey(t *testing.T) {
 		"who replicates another, there":   {"ReplicateSecretToRegions", `{"secretId":"other","addReplicaRegions":[{"region":"us-east-1","kmsKeyId":"alias/app"}]}`, "", readers},
 		"a reader of whatever fits":       {"BatchGetSecretValue", `{"filters":[{"key":"name","values":["shop"]}]}`, "", account},
 		"whatever fits elsewhere":         {"BatchGetSecretValue", `{"filters":[{"key":"name","values":["shop"]}]}`, `,"recipientAccountId":"444455556666"`, readers},
-		"a table that drops the request":  {"GetSecretValue", "", "", account},
-		"one, of who makes a secret":      {"CreateSecret", "", "", account},
+		"a table that drops the request":  {"GetSecretValue", "", "secretsmanager.amazonaws.com", account},
+		"one, of who makes a secret":      {"CreateSecret", "", "secretsmanager.amazonaws.com", account},
 		"a database's password":           {"CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"` + arn + `"}`, `,"eventSource":"rds.amazonaws.com"`, nothing},
 		"a cluster's, by an alias":        {"CreateCluster", `{"manageMasterPassword":true,"masterPasswordSecretKmsKeyId":"alias/app"}`, `,"eventSource":"redshift.amazonaws.com"`, nothing},
 		"a key within the request":        {"CreateLocationSmb", `{"cmkSecretConfig":{"kmsKeyArn":"` + arn + `"}}`, `,"eventSource":"datasync.amazonaws.com"`, nothing},
 		"a connection's secret":           {"CreateConnection", `{"name":"c","kmsKeyIdentifier":"k1"}`, `,"eventSource":"events.amazonaws.com"`, nothing},
 		"a database with another key":     {"CreateDBInstance", `{"manageMasterUserPassword":true,"masterUserSecretKmsKeyId":"k2"}`, `,"eventSource":"rds.amazonaws.com"`, readers},
 		"a database that failed":          {"CreateDBInstance", `{"masterUserSecretKmsKeyId":"k1"}`, `,"eventSource":"rds.amazonaws.com","errorCode":"KMSKeyNotAccessibleFault"`, readers},
+		"a disk under it":                 {"CreateVolume", `{"encrypted":true,"kmsKeyId":"` + arn + `"}`, `,"eventSource":"ec2.amazonaws.com"`, nothing},
+		"a vault, by whatever member":     {"CreateBackupVault", `{"encryptionKeyArn":"` + arn + `"}`, `,"eventSource":"backup.amazonaws.com"`, nothing},
+		"another, by an alias in a list":  {"CreateThing", `{"keys":["alias/app"]}`, `,"eventSource":"thing.amazonaws.com"`, nothing},
+		"a database, and no more is said": {"CreateDBInstance", "", "rds.amazonaws.com", nothing},
+		"one of which nothing is said":    {"CreateDBSnapshot", "", "rds.amazonaws.com", readers},
 		"who only looks at databases":     {"DescribeDBInstances", `{"kmsKeyId":"k1"}`, `,"eventSource":"rds.amazonaws.com","readOnly":true`, readers},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := fine()
 			k.Policy = document(handsOver)
-			s := snapshot(k, db)
+			other := secret("other", "app") // under another key
+			other.Facts.Key.ARN = arn + "2"
+			other.Facts.Versions[0].Keys = []guard.Key{other.Facts.Key}
+			s := snapshot(k, db, other)
 			s.Principals = append(s.Principals, role("batch", `{"Effect":"Allow","Action":["secretsmanager:PutSecretValue","kms:GenerateDataKey","kms:Decrypt"],"Resource":"*"}`))
 			std := standard()
 			std.Seen = usesOf(t, record(test.event, test.request, test.more))

@@ -157,8 +157,8 @@ func rank(s guard.Severity) int {
 // SeverityOf says how urgent a notice is. What leaves nothing to do is low, whatever it was.
 func SeverityOf(n guard.Notice) guard.Severity {
 	switch {
-	case n.Kind == guard.NoticeIncident && n.Blast != nil && n.Blast.Counts().Judged()+n.Blast.Counts().Unknown == 0:
-		return guard.SeverityHigh // nobody could see whether anything stops, or nothing that is read does
+	case n.Kind == guard.NoticeIncident && n.Blast != nil && n.Blast.Counts().Judged()+n.Blast.Counts().Unknown == 0 && (n.Blast.Index == nil || n.Blast.Index.Complete(n.At)):
+		return guard.SeverityHigh // nothing that is read stops; else secrets may be under the key that nobody knows of
 	case closingOf(n) != notClosed:
 		return guard.SeverityLow
 	case n.Kind == guard.NoticeIncident || n.Kind == guard.NoticeTampered || n.Kind == guard.NoticeReaderLost:

@@ -246,17 +246,20 @@ func TestHowUrgentANoticeIs(t *testing.T) {
 	low := notifytest.Opened(guard.SecretForeignKey, "app", "")
 	low.Finding.Severity = guard.SeverityLow
 	none := guard.BlastRadius{State: guard.KeyEnabled}
-	off := guard.BlastRadius{State: guard.KeyDisabled}
+	off, swept := guard.BlastRadius{State: guard.KeyDisabled}, time.Date(2026, 5, 1, 0, 0, 0, 0, time.UTC)
 	for sentence, c := range map[string]struct {
 		notice guard.Notice
 		want   guard.Severity
 	}{
-		"a finding of low severity":                    {low, guard.SeverityLow},
-		"a key that is off, and nobody looked":         {guard.Notice{Kind: guard.NoticeIncident}, guard.SeverityCritical},
-		"a key that is off, and nothing could be seen": {guard.Notice{Kind: guard.NoticeIncident, Blast: &off}, guard.SeverityHigh},
-		"a key that is off, and one may stop, too":     {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyDisabled, Stops: []guard.Affected{{Name: "a"}}, Unknown: []guard.Affected{{Name: "b"}}}}, guard.SeverityCritical},
-		"a key that is on again, and is under nothing": {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: &none}, guard.SeverityLow},
-		"a key that will not be deleted, and is off":   {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: &off}, guard.SeverityHigh},
+		"a finding of low severity":                                       {low, guard.SeverityLow},
+		"a key that is off, and nobody looked":                            {guard.Notice{Kind: guard.NoticeIncident}, guard.SeverityCritical},
+		"a key that is off, and nothing could be seen":                    {guard.Notice{Kind: guard.NoticeIncident, Blast: &off}, guard.SeverityHigh},
+		"a key that is off, and no sweep was whole":                       {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyDisabled, Index: &guard.Indexed{}}}, guard.SeverityCritical},
+		"a key that is off, and one in recovery needs it, and others may": {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyDisabled, Index: &guard.Indexed{More: 1, Missed: 1}}}, guard.SeverityCritical},
+		"a key that is off, and of all one in recovery needs it":          {guard.Notice{Kind: guard.NoticeIncident, At: swept, Blast: &guard.BlastRadius{State: guard.KeyDisabled, Index: &guard.Indexed{More: 1, Swept: swept}}}, guard.SeverityHigh},
+		"a key that is off, and one may stop, too":                        {guard.Notice{Kind: guard.NoticeIncident, Blast: &guard.BlastRadius{State: guard.KeyDisabled, Stops: []guard.Affected{{Name: "a"}}, Unknown: []guard.Affected{{Name: "b"}}}}, guard.SeverityCritical},
+		"a key that is on again, and is under nothing":                    {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: &none}, guard.SeverityLow},
+		"a key that will not be deleted, and is off":                      {guard.Notice{Kind: guard.NoticeKeyRestored, Blast: &off}, guard.SeverityHigh},
 	} {
 		if got := notify.SeverityOf(c.notice); got != c.want {
 			t.Errorf("%s: %s, want %s", sentence, got, c.want)

@@ -1,5 +1,7 @@
 package policy
 
+import "strings"
+
 // The actions of the services whose keys are declared by action. Source: Service Authorization Reference, AWS KMS and AWS
 // Secrets Manager; the drift alarm compares both with it.
 const (
@@ -30,6 +32,9 @@ var knownActions = map[string]actions{
 	"kms":            listed(onKeys, onKeyMaterial, onStores, onNoKey, makesKeys),
 	"secretsmanager": listed(onSecrets, makesSecrets, onNoSecret),
 }
+
+// OnKeys are the actions of KMS that are about a key, so that a key policy may have them.
+func OnKeys() []string { return strings.Fields(onKeys + " " + onKeyMaterial) }
 
 func kms(names ...string) map[string]actions { return map[string]actions{"kms": listed(names...)} }
 func secrets(names ...string) map[string]actions {

@@ -272,6 +272,11 @@ func fromColumns(o map[string]any) row {
 	if !r.isEvent() {
 		return nil
 	}
+	for name := range structs {
+		if r[name] != nil {
+			r[name] = unflattened(r[name])
+		}
+	}
 	return r
 }
 

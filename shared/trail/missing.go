@@ -27,18 +27,17 @@ func missing(row map[string]any, header []string) []string {
 	for _, name := range header {
 		has[plainName(name)] = true
 	}
-	inParts := hasPart(has, "requestparameters") // some of the parameters are no request
+	inParts := slices.DeleteFunc([]string{"requestParameters", "resources"}, func(name string) bool { // some of them are not all
+		return !hasPart(has, plainName(name))
+	})
 	whole := !slices.ContainsFunc(always, func(name string) bool { return !has[name] })
-	switch {
-	case whole && header == nil && inParts:
-		return []string{"requestParameters"}
-	case whole && header == nil:
-		return nil
+	if whole && header == nil {
+		return inParts
 	}
 	var out []string
 	for _, name := range mayMiss {
 		plain := plainName(name)
-		if name == "requestParameters" && inParts {
+		if slices.Contains(inParts, name) {
 			out = append(out, name)
 			continue
 		}

@@ -86,6 +86,8 @@ func TestWhatAnExportHasIsNotMissing(t *testing.T) {
 		"a column":                             {`{` + call + `,"userAgent":"x"}`, without(columns, "userAgent")},
 		"the Region by its other name":         {`{` + call + `,"region":"eu-west-1"}`, without(columns, "awsRegion")},
 		"parts of the request are not all":     {`{` + call + `,"requestParameters.secretId":"a"}`, columns},
+		"some resources are not all":           {`{` + call + `,"resources.0.ARN":"a"}`, columns},
+		"some of them in a whole record":       {`{` + call + `,"resources.0.ARN":"a","eventVersion":"1","userIdentity":"{arn=a}","eventTime":"2026-05-04T07:01:00Z","awsRegion":"eu-west-1","sourceIPAddress":"x","eventID":"e","eventType":"AwsApiCall"}`, "resources"},
 		"parts of it in a whole record":        {`{` + call + `,"requestParameters.secretId":"a","eventVersion":"1","userIdentity":"{arn=a}","eventTime":"2026-05-04T07:01:00Z","awsRegion":"eu-west-1","sourceIPAddress":"x","eventID":"e","eventType":"AwsApiCall"}`, "requestParameters"},
 		"tags that are no objects":             {`{` + call + `,"requestParameters":"{\"secretId\":\"a\",\"tags\":\"a b\"}"}`, columns},
 		"a tag that is none":                   {`{` + call + `,"requestParameters":"{\"secretId\":\"a\",\"tags\":[\"a b\"]}"}`, columns},

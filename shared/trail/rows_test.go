@@ -148,6 +148,45 @@ func TestWhatStandsBesideASecretValueIsKept(t *testing.T) {
 	}
 }
 
+// CloudWatch gives the members of a list columns of their own, by their numbers; a query selects as many as the longest list has.
+func TestNumberedColumnsAreAList(t *testing.T) {
+	const key, other = "arn:aws:kms:eu-west-1:111122223333:key/1", "arn:aws:kms:eu-west-1:111122223333:key/2"
+	for sentence, c := range map[string]struct{ columns, cells, request, key string }{
+		"resources":                           {"resources.0.ARN,resources.0.type", key + ",AWS::KMS::Key", `null`, key},
+		"the second alone":                    {"resources.1.ARN", key, `null`, key},
+		"the first is not there":              {"resources.0.ARN,resources.1.ARN", "," + key, `null`, key},
+		"the first is null":                   {"resources.0.ARN,resources.1.ARN", "null," + key, `null`, key},
+		"none is":                             {"resources.0.ARN,resources.1.ARN", ",-", `null`, ""},
+		"by their numbers, not as texts":      {"resources.10.ARN,resources.9.ARN", other + "," + key, `null`, key},
+		"members of objects":                  {"requestParameters.tags.1.key,requestParameters.tags.0.value,requestParameters.tags.0.key", "b,x,a", `{"tags":[{"key":"a","value":"x"},{"key":"b"}]}`, ""},
+		"an element that the row has not":     {"requestParameters.tags.0.key,requestParameters.tags.1.key,requestParameters.tags.1.value", "a,-,null", `{"tags":[{"key":"a"}]}`, ""},
+		"texts":                               {"requestParameters.secretIdList.0,requestParameters.secretIdList.1", "a,b", `{"secretIdList":["a","b"]}`, ""},
+		"texts of which the row has one":      {"requestParameters.secretIdList.0,requestParameters.secretIdList.1", "a,-", `{"secretIdList":["a"]}`, ""},
+		"lists in lists":                      {"requestParameters.filters.0.values.0,requestParameters.filters.0.values.1,requestParameters.filters.1.values.0", "a,b,-", `{"filters":[{"values":["a","b"]}]}`, ""},
+		"a name that is no number of a list":  {"requestParameters.a.00,requestParameters.b.-1,requestParameters.c.0,requestParameters.c.x", "1,2,3,4", `{"a":{"00":"1"},"b":{"-1":"2"},"c":{"0":"3","x":"4"}}`, ""},
+		"the names in an encryption context":  {"requestParameters.encryptionContext.0,requestParameters.constraints.encryptionContextSubset.1", "a,b", `{"constraints":{"encryptionContextSubset":{"1":"b"}},"encryptionContext":{"0":"a"}}`, ""},
+		"beside a column of the whole member": {"requestParameters.tags,requestParameters.tags.0.key", "x,a", `{"tags":[{"key":"a"}]}`, ""},
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			table := "eventName,eventSource,awsRegion,recipientAccountId," + c.columns + "\nScheduleKeyDeletion,kms.amazonaws.com,eu-west-1,111122223333," + c.cells
+			var members []string
+			cells := strings.Split(c.cells, ",")
+			for i, name := range strings.Split(c.columns, ",") {
+				members = append(members, quote(name)+":"+quote(cells[i]))
+			}
+			rows := `{"eventName":"ScheduleKeyDeletion","eventSource":"kms.amazonaws.com","awsRegion":"eu-west-1","recipientAccountId":"111122223333",` + strings.Join(members, ",") + `}`
+			for _, in := range []string{table, rows} {
+				for range 10 { // the order of a map's members is another each time
+					r := one(t, in)
+					if got := encoded(t, r.Details().Request); got != c.request || r.Change.Key.ID != c.key {
+						t.Fatalf("of %s: request %s, key %q", in, got, r.Change.Key.ID)
+					}
+				}
+			}
+		})
+	}
+}
+
 // One member that is a text makes a record a row: some exports print all objects as texts, and an event may have one alone.
 func TestOneObjectThatIsATextMakesARecordARow(t *testing.T) {
 	const head = `{"eventName":"CreateSecret","eventSource":"secretsmanager.amazonaws.com","awsRegion":"eu-west-1","recipientAccountId":"111122223333",`

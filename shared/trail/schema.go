@@ -1,6 +1,10 @@
 package trail
 
-import "strings"
+import (
+	"slices"
+	"strconv"
+	"strings"
+)
 
 // Two schemas that events of CloudTrail are kept in by others: OCSF, in which Security Lake writes them, and ECS, in which
 // Elastic's integration does. Both are read as rows.
@@ -51,7 +55,7 @@ func unmapped(o map[string]any, name string) any {
 	if object == nil {
 		return nil
 	}
-	return object
+	return unflattened(object)
 }
 
 func put(object map[string]any, path []string, value any) {
@@ -63,7 +67,55 @@ func put(object map[string]any, path []string, value any) {
 		}
 		object = inner
 	}
-	object[path[0]] = value
+	if _, parts := object[path[0]].(map[string]any); !parts { // of the same member, which say more whichever is put first
+		object[path[0]] = value
+	}
+}
+
+// unflattened makes a list of an object whose members are numbered: CloudWatch flattens lists so, as in resources.0.ARN. What a row has nothing of
+// is no element. The names in an encryption context are the caller's, who may have chosen numbers.
+// Source: CloudWatch Logs User Guide, "Supported logs and discovered fields", fields in JSON logs.
+func unflattened(value any) any {
+	object, is := value.(map[string]any)
+	if !is {
+		return value
+	}
+	var numbers []int
+	for name, member := range object {
+		if !strings.HasPrefix(plainName(name), "encryptioncontext") {
+			object[name] = unflattened(member)
+		}
+		if n, err := strconv.Atoi(name); err == nil && strconv.Itoa(n) == name && n >= 0 {
+			numbers = append(numbers, n)
+		}
+	}
+	if len(numbers) < max(1, len(object)) {
+		return object
+	}
+	slices.Sort(numbers)
+	out := []any{}
+	for _, n := range numbers {
+		if element := object[strconv.Itoa(n)]; !hollow(element) {
+			out = append(out, element)
+		}
+	}
+	return out
+}
+
+// hollow reports whether a row has nothing of an element: a query selects the members of as many as the longest list has.
+func hollow(element any) bool {
+	switch v := element.(type) {
+	case map[string]any:
+		for _, member := range v {
+			if !hollow(member) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		return len(v) == 0
+	}
+	return !holds(element)
 }
 
 func resourcesOf(value any) any {

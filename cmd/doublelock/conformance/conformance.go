@@ -223,7 +223,8 @@ func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int
 	awaited, cancel := whileAwaited(ctx, env)
 	defer cancel()
 	ended := make(chan error, 1)
-	go func() { ended <- o.askAll(ctx, awaited, env, w, total) }()
+	kept := newAnswers(o, env, w)
+	go func() { ended <- o.askAll(ctx, awaited, env, w, total, kept) }()
 	select {
 	case err := <-ended:
 		return err
@@ -233,13 +234,19 @@ func (o *options) ask(ctx context.Context, env *command.Env, w *world, total int
 	case err := <-ended:
 		return err
 	case <-time.After(unwound):
-		return interrupted(w.again)
+	}
+	reported := make(chan error, 1)
+	go func() { reported <- kept.soFar() }()
+	select {
+	case err := <-reported:
+		return &command.ExitError{Code: command.Interrupted, Err: errors.Join(err, w.interrupted())}
+	case <-time.After(unwound): // nobody reads what is printed
+		return w.interrupted()
 	}
 }
 
 // askAll asks until a context ends, and removes what was made while that is awaited.
-func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *world, total int) error {
-	started := env.Now()
+func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *world, total int, kept *answers) error {
 	bar := env.Progress("questions", total)
 	asked := w.options
 	asked.Only, asked.Now = o.questions, env.Now
@@ -249,7 +256,6 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 			fmt.Fprintf(env.Stderr, "doublelock: %d of %d: %s\n", done, total, question)
 		}
 	}
-	kept := newAnswers(env.Beside(o.report), w)
 	asked.Answered = kept.add
 	results := conformance.Ask(ctx, asked)
 	bar.Done()
@@ -261,21 +267,21 @@ func (o *options) askAll(ctx, awaited context.Context, env *command.Env, w *worl
 	}
 	for _, r := range w.followed.Unasked(results) {
 		results = append(results, r)
-		kept.print(r)
+		kept.add(r)
 	}
-	report := conformance.NewReport(version(), w.against, started, results)
-	report.Partition = arn.PartitionOf(o.region)
-	// Before the removal, which may take minutes or be cut off.
-	err := errors.Join(o.write(env, report), kept.shown(report))
+	report, err := kept.report(results) // before the removal, which may take minutes or be cut off
 	cleaned := w.remove(ctx, awaited, env)
 	if err != nil {
 		return errors.Join(err, cleaned)
 	}
-	if awaited.Err() != nil {
-		return cleaned
+	if awaited.Err() != nil && (w.ends || cleaned != nil) {
+		return cmp.Or(cleaned, w.interrupted())
 	}
 	if w.against == conformance.AWS {
 		fmt.Fprintf(env.Stderr, "doublelock: send the report in, so that the local AWS learns from it: %s\n", form)
+	}
+	if ctx.Err() != nil && w.ends && cleaned == nil {
+		return fmt.Errorf("conformance: stopped, and what was made ended with %s: %w", w.against, ctx.Err())
 	}
 	return ended(ctx.Err(), report, cleaned)
 }

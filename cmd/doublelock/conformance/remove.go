@@ -67,6 +67,14 @@ func (o *options) cleanupOfState(state conformance.State) string {
 	return there.cleanupOf(sandbox.Run(o.onlyRun)) + ", with credentials of " + whose + ","
 }
 
+// interrupted ends a run that nobody waits for any more.
+func (w *world) interrupted() error {
+	if w.ends {
+		return &command.ExitError{Code: command.Interrupted, Err: fmt.Errorf("conformance: stopped; nothing is left, for what was made ended with %s", w.against)}
+	}
+	return interrupted(w.again)
+}
+
 // interrupted ends a run whose things nobody waited for to be removed.
 func interrupted(again string) error {
 	return &command.ExitError{Code: command.Interrupted, Err: fmt.Errorf("conformance: stopped, and something is left; this removes it: %s", again)}
@@ -84,7 +92,7 @@ func whileAwaited(ctx context.Context, env *command.Env) (context.Context, conte
 
 // remove removes what the run made while that is awaited, also when the context of the run has ended.
 func (w *world) remove(run, awaited context.Context, env *command.Env) error {
-	if w.ends {
+	if w.ends && (run.Err() != nil || w.against != localAWS) {
 		return nil
 	}
 	state := w.journal.State()
@@ -97,11 +105,14 @@ func (w *world) remove(run, awaited context.Context, env *command.Env) error {
 	sessions, err := w.reopen(ctx)
 	switch {
 	case awaited.Err() != nil:
-		return interrupted(w.again)
+		return w.interrupted()
 	case err != nil:
 		return fmt.Errorf("conformance: nothing was removed; this does it: %s: %w", w.again, err)
 	}
-	return removeAll(ctx, env, sessions, state, w.file, w.again, nil)
+	if err = removeAll(ctx, env, sessions, state, w.file, w.again, nil); w.ends && awaited.Err() != nil {
+		return w.interrupted()
+	}
+	return err
 }
 
 func minutes(d time.Duration) string { return output.Count(int(d.Minutes()), "minute") }

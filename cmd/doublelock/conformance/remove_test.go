@@ -1,6 +1,7 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"net/http"
@@ -15,8 +16,13 @@ import (
 
 	command "github.com/doublelock/doublelock/cmd/doublelock/conformance"
 
+	"github.com/spf13/cobra"
+
+	maincommand "github.com/doublelock/doublelock/cmd/doublelock/command"
+
 	"github.com/doublelock/doublelock/cmd/doublelock/commandtest"
 	"github.com/doublelock/doublelock/cmd/doublelock/files"
+	"github.com/doublelock/doublelock/cmd/doublelock/output"
 )
 
 // between puts something between the run and AWS: it sees the operation of each call, and answers it itself when it says so.
@@ -257,5 +263,43 @@ func TestACleanupSaysWhoseAStateIsThatStays(t *testing.T) {
 		if code != 0 || !strings.Contains(stderr, want) {
 			t.Errorf("exit code %d: %s, want %s", code, stderr, want)
 		}
+	}
+}
+
+// stuck is a terminal in which the progress of the first question is never over.
+type stuck struct {
+	bytes.Buffer
+	on func()
+}
+
+func (s *stuck) Write(p []byte) (int, error) {
+	if bytes.Contains(p, []byte(": 1 of 2: ")) {
+		s.on()
+		select {}
+	}
+	return s.Buffer.Write(p)
+}
+
+// A run of a stand-in that is stopped twice, and does not give up, reports what it was answered and says what is left.
+func TestTheSecondSignalLosesNoAnswerOfAStandIn(t *testing.T) {
+	for _, args := range [][]string{{}, {"-o", "json"}} {
+		ends, stop := context.WithCancel(t.Context())
+		again, stopAgain := context.WithCancel(t.Context())
+		report := filepath.Join(t.TempDir(), "conformance.json")
+		var stdout bytes.Buffer
+		stderr := &stuck{on: func() { stop(); stopAgain() }}
+		env := &maincommand.Env{Printer: output.New(&stdout, stderr, os.Getenv), Stdin: strings.NewReader(""), Now: time.Now, Getenv: os.Getenv, Again: again}
+		root := &cobra.Command{Use: "doublelock", SilenceUsage: true, SilenceErrors: true}
+		env.Flag(root)
+		root.AddCommand(command.New(env))
+		root.SetArgs(append([]string{"conformance", "--against", "localaws", "--report", report, "--question", "kms.layer.create", "--question", "organizations.scp.kms-layer"}, args...))
+		code := maincommand.Code(env, root.ExecuteContext(ends))
+		text, err := os.ReadFile(report)
+		if code != 130 || err != nil || strings.Count(stdout.String(), "kms.layer.create") != 1 || strings.Count(stdout.String(), "organizations.scp.kms-layer") != 1 ||
+			!strings.Contains(string(text), `"answer": "refused"`) || !strings.Contains(string(text), `"reason": "stopped"`) || !strings.Contains(stderr.String(), "nothing is left") {
+			t.Errorf("exit code %d, %v: %s%s%s", code, err, stdout.String(), stderr.String(), text)
+		}
+		stop()
+		stopAgain()
 	}
 }

@@ -62,6 +62,7 @@ func (o *options) standIn(ctx context.Context, env *command.Env) (*world, error)
 	var err error
 	switch o.against {
 	case localAWS:
+		w.ends = true
 		own, management, err = o.startLocal(ctx, env, w)
 	case ministack, moto:
 		w.ends = true

@@ -20,7 +20,6 @@ import (
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/keyreview"
-	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/trail"
 )
@@ -218,7 +217,6 @@ func controlIDs() []string {
 // readStandard is the default, changed by the file, with the accounts that the configuration approves.
 func readStandard(env *command.Env, config, path string) (keyreview.Standard, error) {
 	std := keyreview.Default()
-	std.Administration = preventive.KeyAdministration
 	if config != "" {
 		c, _, err := input.Config(env, config)
 		if err != nil {

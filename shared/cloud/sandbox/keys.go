@@ -31,7 +31,7 @@ func (s *Session) CreateKey(ctx context.Context, what string) (string, error) {
 	if err != nil {
 		return "", session.Fail(err, "create key %s", name)
 	}
-	return aws.ToString(out.KeyMetadata.Arn), nil
+	return inAnswer(aws.ToString(orZero(out.KeyMetadata).Arn), "create key %s", name)
 }
 
 // DisableKey switches a key off.
@@ -46,7 +46,8 @@ func (s *Session) Enabled(ctx context.Context, key string) (bool, error) {
 	if err != nil {
 		return false, session.Fail(err, "describe key %s", key)
 	}
-	return out.KeyMetadata.KeyState == types.KeyStateEnabled, nil
+	state, err := inAnswer(string(orZero(out.KeyMetadata).KeyState), "describe key %s", key)
+	return state == string(types.KeyStateEnabled), err
 }
 
 // TryKey uses a key of the run's in each way in which Secrets Manager does, without it.
@@ -93,7 +94,7 @@ func (s *Session) KeyOf(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", session.Fail(err, "describe key %s", id)
 	}
-	return aws.ToString(out.KeyMetadata.Arn), nil
+	return inAnswer(aws.ToString(orZero(out.KeyMetadata).Arn), "describe key %s", id)
 }
 
 // GrantDecrypt lets a principal decrypt with a key what has an encryption context.
@@ -193,7 +194,11 @@ func (s *Session) removeAlias(ctx context.Context, name string) error {
 	if err != nil {
 		return session.Fail(err, "describe key of alias %s", name)
 	}
-	ours, err := s.ourKey(ctx, aws.ToString(out.KeyMetadata.KeyId), strings.TrimPrefix(name, aliasPrefix))
+	key, err := inAnswer(aws.ToString(orZero(out.KeyMetadata).KeyId), "describe key of alias %s", name)
+	if err != nil {
+		return err
+	}
+	ours, err := s.ourKey(ctx, key, strings.TrimPrefix(name, aliasPrefix))
 	if err != nil {
 		return err
 	}

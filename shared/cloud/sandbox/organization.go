@@ -26,7 +26,7 @@ func (s *Session) ManagementAccount(ctx context.Context) (string, error) {
 	if err != nil {
 		return "", session.Fail(err, "describe organization")
 	}
-	return aws.ToString(out.Organization.MasterAccountId), nil
+	return inAnswer(aws.ToString(orZero(out.Organization).MasterAccountId), "describe organization")
 }
 
 // HoldsOnly errs unless an OU holds one account and nothing else: a policy on it reaches nobody who did not ask for it.
@@ -56,7 +56,11 @@ func (s *Session) AttachPolicy(ctx context.Context, what, ou, content string) er
 	if err != nil {
 		return session.Fail(err, "create policy %s", name)
 	}
-	_, err = s.organizations().AttachPolicy(ctx, &organizations.AttachPolicyInput{PolicyId: out.Policy.PolicySummary.Id, TargetId: &ou})
+	id, err := inAnswer(aws.ToString(orZero(orZero(out.Policy).PolicySummary).Id), "create policy %s", name)
+	if err != nil {
+		return err
+	}
+	_, err = s.organizations().AttachPolicy(ctx, &organizations.AttachPolicyInput{PolicyId: &id, TargetId: &ou})
 	return session.Fail(err, "attach policy %s to %s", name, ou)
 }
 

@@ -31,7 +31,7 @@ func (s *Session) CreateRole(ctx context.Context, what, trust, policy string) (s
 			return "", session.Fail(err, "put policy of role %s", name)
 		}
 	}
-	return aws.ToString(out.Role.Arn), nil
+	return inAnswer(aws.ToString(orZero(out.Role).Arn), "create role %s", name)
 }
 
 func (s *Session) removeRole(ctx context.Context, name string) error {
@@ -40,7 +40,7 @@ func (s *Session) removeRole(ctx context.Context, name string) error {
 		return session.Fail(err, "get role %s", name)
 	}
 	ours := false
-	for _, tag := range out.Role.Tags {
+	for _, tag := range orZero(out.Role).Tags {
 		ours = ours || aws.ToString(tag.Key) == TagKey && s.run.owns(name, aws.ToString(tag.Value))
 	}
 	if !ours {

@@ -137,6 +137,23 @@ func (s *Session) Assume(ctx context.Context, roleARN, name, policy, external st
 		arn: s.Partition().New("sts", "", account, "assumed-role/"+arn.Of(roleARN).Base()+"/"+name).String()}, nil
 }
 
+// inAnswer errs where an answer has nothing of what it is for: "" would be sent on, and mean something else, such as the AWS managed key.
+func inAnswer(text, format string, args ...any) (string, error) {
+	if text == "" {
+		return "", fmt.Errorf(format+": it is not in the answer", args...)
+	}
+	return text, nil
+}
+
+// orZero is a part of an answer, with nothing in it where it is not there.
+func orZero[T any](part *T) T {
+	if part == nil {
+		var zero T
+		return zero
+	}
+	return *part
+}
+
 // intend writes down what is about to be made.
 func (s *Session) intend(kind Kind, what string) (name string, err error) {
 	name = s.run.Name(what)

@@ -50,7 +50,7 @@ func (s *Session) createSecret(ctx context.Context, what, key string, replicas [
 	if err != nil {
 		return "", session.Fail(err, "create secret %s", name)
 	}
-	return aws.ToString(out.ARN), nil
+	return inAnswer(aws.ToString(out.ARN), "create secret %s", name)
 }
 
 // SetKey sets the key of a secret; "" is sent as it is.
@@ -65,7 +65,7 @@ func (s *Session) Put(ctx context.Context, id string, labels ...string) (string,
 	if err != nil {
 		return "", session.Fail(err, "put value of secret %s", id)
 	}
-	return aws.ToString(out.VersionId), nil
+	return inAnswer(aws.ToString(out.VersionId), "put value of secret %s", id)
 }
 
 // Read reads the current version of a secret that the run made, and drops what it read.

@@ -85,27 +85,40 @@ func (s *Secrets) readAccountCopy(ctx context.Context, one *guard.AccountCopy) e
 }
 
 // readReplicas lists the versions in the Region of each replica: the primary names one key for a replica, and versions that were
-// there before that key was set may open with an older one. A Region where we may not look stays not listed. It makes no call for
-// a secret without replicas, and none for a replica that is not in sync or under the AWS managed key: neither is ever sealed.
+// there before that key was set may open with an older one. What came before a replication that failed is still there, and is read
+// there. A Region where we may not look stays not listed. It makes no call for a secret without replicas, and none for a replica that
+// is in sync under the AWS managed key, which is never sealed.
 func (s *Secrets) readReplicas(ctx context.Context, secret *guard.Secret) error {
 	if secret.IsReplica() {
 		return nil
 	}
 	for i := range secret.Replicas {
 		r := &secret.Replicas[i]
-		if r.Status != string(types.StatusTypeInSync) || r.Key.Manager == guard.ManagerAWS {
+		if r.Status == string(types.StatusTypeInSync) && r.Key.Manager == guard.ManagerAWS {
 			continue
 		}
 		id := arn.Of(secret.ARN).In(r.Region).String()
-		client, _, err := s.enter(ctx, guard.SecretRef{ID: id}, settings.RoleRead)
-		if err == nil {
-			r.Versions, r.Listing, err = s.versionsIn(ctx, client, secret.Account, r.Region, id)
-		}
-		if err := unseen(session.Fail(err, "list versions of %s", id)); err != nil {
+		if err := unseen(session.Fail(s.readReplica(ctx, secret, r, id), "list versions of %s", id)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// readReplica lists the versions of a replica. Where it is not in sync, what has its ARN may be a secret of its own.
+func (s *Secrets) readReplica(ctx context.Context, secret *guard.Secret, r *guard.Replica, id string) error {
+	client, _, err := s.enter(ctx, guard.SecretRef{ID: id}, settings.RoleRead)
+	if err != nil {
+		return err
+	}
+	if r.Status != string(types.StatusTypeInSync) {
+		out, err := client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id})
+		if err != nil || aws.ToString(out.PrimaryRegion) != secret.Region {
+			return err
+		}
+	}
+	r.Versions, r.Listing, err = s.versionsIn(ctx, client, secret.Account, r.Region, id)
+	return err
 }
 
 // versionsIn lists the versions that a location beside the primary has, with what their keys are.

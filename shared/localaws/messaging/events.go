@@ -151,22 +151,23 @@ func eventsAccess(c *core.Call) (core.Access, error) {
 	return core.Access{Resource: ruleARN(p, bus, name)}, nil
 }
 
-// eventsPutAccess is the first bus that the entries name; putEvents asks for the others.
+// eventsPutAccess is what the first entry takes; putEvents asks for the others.
 func eventsPutAccess(c *core.Call) (core.Access, error) {
 	var in struct{ Entries []putEntry }
 	if err := c.Decode(&in); err != nil {
 		return core.Access{}, err
 	}
 	if len(in.Entries) == 0 {
-		return onBus(c, ""), nil
+		return onBus(c, putEntry{}), nil
 	}
-	return onBus(c, in.Entries[0].EventBusName), nil
+	return onBus(c, in.Entries[0]), nil
 }
 
 // onBus is what putting an event on a bus takes.
-func onBus(c *core.Call, nameOrARN string) core.Access {
-	p, name := busLocation(c, nameOrARN)
-	on := core.Access{Action: "events:PutEvents", Resource: busARN(p, name), Owner: p.Account}
+func onBus(c *core.Call, e putEntry) core.Access {
+	p, name := busLocation(c, e.EventBusName)
+	on := core.Access{Action: "events:PutEvents", Resource: busARN(p, name), Owner: p.Account,
+		Context: map[string][]string{eventBusInvocation: {"false"}, "events:source": {e.Source}, "events:detail-type": {e.DetailType}}}
 	if b, ok := busesAt(c.AWS, p).buses[name]; ok {
 		on.ResourcePolicy = b.policy()
 	}

@@ -266,6 +266,10 @@ func trusting(a *core.AWS, principal, roleARN, source string) (account string, r
 	return account, role, err
 }
 
+// eventBusInvocation tells an event that a rule forwards from one that somebody puts on a bus by a call.
+// Source: Service Authorization Reference, Amazon EventBridge, condition keys.
+const eventBusInvocation = "events:eventBusInvocation"
+
 // toBus sends the event on to a bus of another account or Region, or beside this one, as the target's role.
 func (d eventDelivery) toBus() error {
 	p, name, _ := busOfARN(d.aws, d.target.Arn)
@@ -282,7 +286,7 @@ func (d eventDelivery) toBus() error {
 	}
 	c := &core.Call{AWS: d.aws, Location: d.Location, Service: "events", Operation: "PutEvents", Now: d.aws.Options.Now().UTC(), Caller: who}
 	on := core.Access{Action: "events:PutEvents", Resource: d.target.Arn, ResourcePolicy: b.policy(), Owner: p.Account,
-		Context: map[string][]string{"aws:SourceArn": {d.ruleARN}, "aws:SourceAccount": {d.Account}}}
+		Context: map[string][]string{"aws:SourceArn": {d.ruleARN}, "aws:SourceAccount": {d.Account}, eventBusInvocation: {"true"}}}
 	if err := c.Authorize(on); err != nil {
 		return err
 	}

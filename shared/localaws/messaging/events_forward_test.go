@@ -48,6 +48,40 @@ func TestForwardingKeepsTheEnvelope(t *testing.T) {
 	}
 }
 
+// The bus of a hub takes what rules forward, and no event that somebody of another account puts there to look like one.
+func TestABusTakesWhatARuleForwardsAndNotWhatSomebodyPutsThere(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	queue, dead := c.forward(t, `{"StringEquals":{"aws:PrincipalOrgID":"o-exampleorg","events:eventBusInvocation":"true"}}`)
+	_, err := eventbridge.NewFromConfig(c.signed(t, member, "role/forward/somebody")).PutEvents(t.Context(), &eventbridge.PutEventsInput{Entries: []ebtypes.PutEventsRequestEntry{
+		{EventBusName: aws.String(busARN(hub, "central")), Source: aws.String("test"), DetailType: aws.String("Test"), Detail: aws.String(`{"n":1}`)}}})
+	if err == nil || !strings.Contains(err.Error(), "not authorized to perform: events:PutEvents") {
+		t.Errorf("put by hand: %v", err)
+	}
+	c.put(t, member, "default", "test", `{"n":2}`)
+	c.settle(t)
+	if got := c.bodies(t, hub, queue); len(got) != 1 || !strings.Contains(got[0], `"n":2`) {
+		t.Errorf("the hub got %q", got)
+	}
+	if lost := c.bodies(t, member, dead); len(lost) != 0 {
+		t.Errorf("not delivered: %q", lost)
+	}
+}
+
+func TestWhoMayPutEventsOfOneSourcePutsNoneOfAnother(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	c.AddRole(hub, "publisher", trusting, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"events:PutEvents","Resource":"*","Condition":{"StringEquals":{"events:source":"mine"}}}]}`)
+	client := eventbridge.NewFromConfig(c.signed(t, hub, "role/publisher/session"))
+	for _, sources := range [][]string{{"mine"}, {"mine", "yours"}} {
+		in := &eventbridge.PutEventsInput{}
+		for _, source := range sources {
+			in.Entries = append(in.Entries, ebtypes.PutEventsRequestEntry{Source: &source, DetailType: aws.String("x"), Detail: aws.String(`{}`)})
+		}
+		if _, err := client.PutEvents(t.Context(), in); (err != nil) != (len(sources) > 1) {
+			t.Errorf("%q: %v", sources, err)
+		}
+	}
+}
+
 func TestForwardingIsRefused(t *testing.T) {
 	for sentence, c := range map[string]struct {
 		condition string

@@ -34,10 +34,8 @@ func putEvents(c *core.Call) (any, error) {
 	}
 	size := 0
 	for _, e := range in.Entries {
-		if size += e.size(); e.EventBusName == in.Entries[0].EventBusName {
-			continue
-		}
-		if err := c.Authorize(onBus(c, e.EventBusName)); err != nil {
+		size += e.size()
+		if err := c.Authorize(onBus(c, e)); err != nil {
 			return nil, err
 		}
 	}
