@@ -175,6 +175,10 @@ func (w *testbed) between(job migration.Job, written *int) {
 		client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/Owner/terraform", region))
 		must(w, ignore(client.UpdateSecret(w.Context(), &secretsmanager.UpdateSecretInput{SecretId: &w.secret, KmsKeyId: aws.String(job.Before.KeyID)})))
 	}
+	if o := w.Drive.Owner; o != nil && job.Phase == o.At && !w.owned {
+		w.owned = true
+		w.own(*o)
+	}
 	if w.Drive.Takes != nil && job.Phase == w.Drive.Takes.At && !w.taken {
 		w.takeAway()
 	} else if w.taken && w.Drive.Takes.Gives > 0 {
@@ -191,6 +195,30 @@ func (w *testbed) between(job migration.Job, written *int) {
 	if job.Phase == migration.Sealing && job.Seal == migration.SealOwner && asked && *written < 2 {
 		*written++
 		w.put("written by its owner")
+	}
+}
+
+// own is what the owner does with the keys of the secret.
+func (w *testbed) own(o owning) {
+	w.Helper()
+	if o.Points != "" {
+		w.kmsAlias("UpdateAlias", o.Points)
+	}
+	if o.Sets != "" {
+		client := secretsmanager.NewFromConfig(w.as(w.account(w.Secret.Account), "role/Owner/o", region))
+		must(w, ignore(client.UpdateSecret(w.Context(), &secretsmanager.UpdateSecretInput{SecretId: &w.secret, KmsKeyId: aws.String(w.key(o.Sets))})))
+	}
+}
+
+// goesBack has somebody go back at the end, and sees under which key the secret is then.
+func (w *testbed) goesBack() {
+	w.Helper()
+	_, err := w.machine(w.url).Engine.Rollback(w.Context(), w.secret, "somebody asks")
+	if err != nil && !errors.Is(err, migration.ErrOvertaken) && !errors.Is(err, migration.ErrNothingToUndo) {
+		w.Errorf("going back: %v", err)
+	}
+	if !w.carries(w.key(w.Drive.Back)) {
+		w.Errorf("after somebody went back it is not under %s (%v)", w.Drive.Back, err)
 	}
 }
 
@@ -311,6 +339,9 @@ func driveScenario(t *testing.T, s scenario, planned *migration.Plan, cutAt int,
 		w.breakAndRescue()
 	}
 	w.compareEnd(job)
+	if w.Drive.Back != "" {
+		w.goesBack()
+	}
 	for name, r := range w.judged(plan) {
 		if r.Spared || r.Accepted {
 			delete(could, name) // the plan counts it, and people let it go
@@ -321,7 +352,7 @@ func driveScenario(t *testing.T, s scenario, planned *migration.Plan, cutAt int,
 			t.Errorf("%s read before, and cannot after the machine ended %s (%s)", name, job.Phase, job.Reason)
 		}
 	}
-	if job.Phase == migration.Sealed && !w.sealed(job.Target) {
+	if job.Phase == migration.Sealed && w.Drive.Back == "" && !w.sealed(job.Target) {
 		t.Errorf("the job says sealed, and a labelled version opens with another key")
 	}
 	return planned, l.writes

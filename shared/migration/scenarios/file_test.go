@@ -74,6 +74,7 @@ type secretOf struct {
 	Deleted  bool              `yaml:"deleted"`
 	Labels   []string          `yaml:"labels"` // of the owner's own, a version under each
 	Moved    string            `yaml:"moved"`  // key it was set to after the versions were written
+	Alias    string            `yaml:"alias"`  // by which it names its key
 }
 
 // person reads, or may, and is expected to be able to.
@@ -142,6 +143,15 @@ type drive struct {
 	Workers  int             `yaml:"workers"`
 	Flips    int             `yaml:"flips"` // times that somebody's code sets the old key again
 	Takes    *taking         `yaml:"takes"`
+	Owner    *owning         `yaml:"owner"`
+	Back     string          `yaml:"back"` // key under which it is when somebody went back at the end; "" is that nobody does
+}
+
+// owning is what the owner of the secret does with keys on the way.
+type owning struct {
+	At     migration.Phase `yaml:"at"`
+	Sets   string          `yaml:"sets"`   // key that the secret is set to
+	Points string          `yaml:"points"` // key that the secret's alias is pointed to
 }
 
 // taking is a reader's right on the key, taken away on the way.

@@ -1,6 +1,7 @@
 package scenarios_test
 
 import (
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -14,12 +15,12 @@ import (
 )
 
 // randomFor bounds the search: what it has not found by then it looks for in the next run.
-const randomFor = 6 * time.Second
+var randomFor = flag.Duration("random-for", 6*time.Second, "how long each search of random organizations goes on")
 
 // The plan of a random organization never says keeps of a reader that cannot read under the new key alone, and names
 // everybody who reads today and would not.
 func TestTheVerdictsHoldInRandomOrganizations(t *testing.T) {
-	until := time.Now().Add(randomFor)
+	until := time.Now().Add(*randomFor)
 	played := map[string]int{}
 	rapid.Check(t, func(r *rapid.T) {
 		if time.Now().After(until) {

@@ -43,6 +43,7 @@ type testbed struct {
 	made   []string // changes of the secret by our own sessions, in CloudTrail's order
 	taken  bool     // what the drive takes away
 	scp    *string  // that takes it
+	owned  bool     // what its owner does was done
 }
 
 func newTestbed(t testing.TB, s *scenario, faults localaws.Faults) *testbed {
@@ -270,6 +271,10 @@ func (w *testbed) writeSecret(account string) {
 	if s.Key != "" {
 		in.KmsKeyId = aws.String(w.key(s.Key))
 	}
+	if s.Alias != "" {
+		w.kmsAlias("CreateAlias", s.Key)
+		in.KmsKeyId = aws.String(s.Alias)
+	}
 	for name, value := range s.Tags {
 		in.Tags = append(in.Tags, secretTags(name, value)...)
 	}
@@ -289,6 +294,12 @@ func (w *testbed) writeSecret(account string) {
 	if s.Pending {
 		must(w, ignore(client.PutSecretValue(w.Context(), &secretsmanager.PutSecretValueInput{SecretId: &w.secret, SecretString: aws.String("not yet"), VersionStages: []string{"AWSPENDING"}})))
 	}
+}
+
+// kmsAlias has the secret's alias name a key.
+func (w *testbed) kmsAlias(operation, key string) {
+	w.Helper()
+	w.service(w.account(w.Secret.Account), region, "kms", operation, map[string]any{"AliasName": w.Secret.Alias, "TargetKeyId": w.key(key)})
 }
 
 // put writes a new version, as the owner does.
