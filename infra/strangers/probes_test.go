@@ -97,7 +97,7 @@ func (w *world) refusesPublishing(t *testing.T) error {
 	if err := publish(""); err != nil {
 		t.Fatal(err)
 	}
-	return denied(publish(`"Condition":{"StringEquals":{"events:source":"doublelock"}},`))
+	return denied(publish(`"Condition":{"Null":{"events:source":"false"}},`))
 }
 
 // refusesEntry assumes a role in another account of the organization, by a trust and a right of which one is bound to it;
