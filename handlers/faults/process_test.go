@@ -51,13 +51,14 @@ func (f *function) next() string { return fmt.Sprintf("%s/%d", f.name, f.born+1)
 
 // functions puts processes of the test in the place of the functions that the templates deployed.
 func (d *driver) functions() error {
-	for name, build := range wires.All() {
+	all := wires.All()
+	for _, name := range d.w.Functions() {
 		env, err := d.w.FunctionEnvironment(name)
 		if err != nil {
 			return err
 		}
 		env[settings.EnvEndpoint] = "http://127.0.0.1:9" // never dialled: see network
-		f := &function{name: name, env: env, build: build}
+		f := &function{name: name, env: env, build: all[name]}
 		d.deployed[name] = f
 		d.w.AWS.RegisterFunction(local.Hub, d.w.Home(), settings.SessionPrefix+name, func(ctx context.Context, payload []byte) ([]byte, error) {
 			return d.invoke(ctx, f, payload)
