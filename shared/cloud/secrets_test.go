@@ -67,7 +67,9 @@ func TestDescribeAnswersWithEveryKeyOfTheSecret(t *testing.T) {
 			{Region: far, KeyID: "alias/far", Status: "InSync", Key: guard.Key{ARN: "alias/far", ID: "k", Manager: guard.ManagerCustomer, State: guard.KeyEnabled},
 				Listing: guard.Listed, Versions: []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{
 					{ARN: farARN, ID: "k", Account: member, Region: "eu-west-1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}}}}},
-			{Region: "us-east-1", Status: "Failed", Key: defaultKey("us-east-1")},
+			{Region: "us-east-1", Status: "Failed", Key: defaultKey("us-east-1"),
+				Listing: guard.Listed, Versions: []guard.Version{{ID: "v2", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{
+					{ARN: farARN, ID: "k", Account: member, Region: "eu-west-1", Manager: guard.ManagerCustomer, State: guard.KeyEnabled}}}}},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
@@ -81,8 +83,8 @@ func TestDescribeAnswersWithEveryKeyOfTheSecret(t *testing.T) {
 			t.Errorf("asked %s for a replica's key, want %s", c.region, far)
 		}
 	}
-	if n := len(f.made("DescribeKey")); n != 3 {
-		t.Errorf("asked KMS %d times, want once for each of three keys", n)
+	if n := len(f.made("DescribeKey")); n != 4 {
+		t.Errorf("asked KMS %d times, want once for each key of each location", n)
 	}
 }
 

@@ -6,6 +6,7 @@ package hashtree
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"hash"
 )
 
 // Beside is the digest beside one on the way to the root.
@@ -20,9 +21,17 @@ func Of(texts [][]byte) (root string, paths [][]Beside) {
 	for _, text := range texts {
 		leaves = append(leaves, leaf(text))
 	}
+	return Over(leaves)
+}
+
+// Over is Of for texts of which only the leaves are at hand: what Leaf sums up to when a text was written to it.
+func Over(leaves [][]byte) (root string, paths [][]Beside) {
 	top, paths := tree(leaves)
 	return hex.EncodeToString(top), paths
 }
+
+// Leaf takes a text that is written to it.
+func Leaf() hash.Hash { return digest(0) }
 
 // Has reports that a text is under a root, by its path.
 func Has(root string, text []byte, path []Beside) bool {
@@ -42,13 +51,22 @@ func Has(root string, text []byte, path []Beside) bool {
 }
 
 func leaf(text []byte) []byte {
-	sum := sha256.Sum256(append([]byte{0}, text...))
-	return sum[:]
+	h := Leaf()
+	h.Write(text)
+	return h.Sum(nil)
 }
 
 func node(left, right []byte) []byte {
-	sum := sha256.Sum256(append(append([]byte{1}, left...), right...))
-	return sum[:]
+	h := digest(1)
+	h.Write(left)
+	h.Write(right)
+	return h.Sum(nil)
+}
+
+func digest(kind byte) hash.Hash {
+	h := sha256.New()
+	h.Write([]byte{kind})
+	return h
 }
 
 func tree(leaves [][]byte) (root []byte, paths [][]Beside) {

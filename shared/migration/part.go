@@ -1,9 +1,11 @@
 package migration
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 
 	"github.com/doublelock/doublelock/shared/hashtree"
 )
@@ -57,7 +59,12 @@ func (p Part) Open(digest string) (Assignment, error) {
 
 // Parts are those of the plan's secrets, by ARN.
 func (p Plan) Parts() (map[string]Part, error) {
-	texts, err := p.leaves()
+	var texts [][]byte
+	err := p.texts(func(one any) error {
+		raw, err := json.Marshal(one)
+		texts = append(texts, raw)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -72,30 +79,45 @@ func (p Plan) Parts() (map[string]Part, error) {
 // Signed sets the plan's own digest, the root of a tree whose leaves are the whole plan and each assignment, in the order of
 // the items.
 func (p Plan) Signed() (Plan, error) {
-	texts, err := p.leaves()
+	var leaves [][]byte
+	err := p.texts(func(one any) error {
+		leaf := hashtree.Leaf()
+		if err := json.NewEncoder(withoutNewline{leaf}).Encode(one); err != nil { // the text of a large plan is not held twice
+			return err
+		}
+		leaves = append(leaves, leaf.Sum(nil))
+		return nil
+	})
 	if err != nil {
 		return Plan{}, err
 	}
-	p.Digest, _ = hashtree.Of(texts)
+	p.Digest, _ = hashtree.Over(leaves)
 	p.ID = p.Digest[:12]
 	return p, nil
 }
 
-// leaves are the texts under the plan's digest.
-func (p Plan) leaves() ([][]byte, error) {
+// texts lists what is under the plan's digest, each of which counts as its JSON.
+func (p Plan) texts(each func(any) error) error {
 	whole := p
 	whole.Digest, whole.ID = "", ""
 	all := []any{whole}
 	for _, i := range p.Items {
 		all = append(all, p.assignment(i))
 	}
-	var texts [][]byte
 	for _, one := range all {
-		raw, err := json.Marshal(one)
-		if err != nil {
-			return nil, fmt.Errorf("digest plan: %w", err)
+		if err := each(one); err != nil {
+			return fmt.Errorf("digest plan: %w", err)
 		}
-		texts = append(texts, raw)
 	}
-	return texts, nil
+	return nil
+}
+
+// withoutNewline leaves out the newline with which an Encoder, unlike Marshal, ends.
+type withoutNewline struct{ io.Writer }
+
+func (w withoutNewline) Write(text []byte) (int, error) {
+	if _, err := w.Writer.Write(bytes.TrimSuffix(text, []byte("\n"))); err != nil {
+		return 0, err
+	}
+	return len(text), nil
 }
