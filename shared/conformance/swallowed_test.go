@@ -10,7 +10,7 @@ import (
 	"net/http/httptest"
 	"net/http/httputil"
 	"net/url"
-	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,6 +18,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/conformance"
 	"github.com/doublelock/doublelock/shared/localaws"
 )
@@ -178,15 +179,21 @@ func underFate(t *testing.T, id string, of localaws.Behavior, s *swallower, pati
 	return results[0], s.kept
 }
 
+// unproved are the questions that do not look whether a call that went well was done: a grant, a secret that was to be made, or a role
+// that is not there is taken for what they ask about. So is a refusal of what the SDK sent again for what it asks. The table that the
+// local AWS delivers events.schedule to is one that this test cannot swallow. Those of organizations take minutes.
+var unproved = map[string]bool{
+	"kms.choice.named": true, "kms.grant.context": true, "kms.layer.create": true, "secretsmanager.alias.condition": true,
+	"secretsmanager.replica.retried": true, "sts.principal-arn.trust": true, "events.schedule.foreign-bus": true,
+}
+
 // A call that goes well and is not done, or later, or that is done and fails, makes no question answer otherwise than it would: what it
 // is about was never there, and nothing follows from what is seen then. Each call that changes something has each fate in turn.
 func TestACallThatIsNotDoneAsAWSSaysIsNoAnswer(t *testing.T) {
 	t.Parallel()
 	impatient := conformance.Patience{Trail: 100 * time.Millisecond, Change: 100 * time.Millisecond, Settle: 10 * time.Millisecond, Between: 10 * time.Millisecond}
-	// Of keys, and of what a change of keys does: there an effect that does not come is an answer.
-	about := regexp.MustCompile(`^(secretsmanager\.(rekey|replica\.own)|kms\.(disabled|alias|trailing))`)
 	for _, q := range conformance.Questions() {
-		if !about.MatchString(q.ID) {
+		if strings.HasPrefix(q.ID, "organizations.") || unproved[q.ID] {
 			continue
 		}
 		for name, behavior := range worlds(q) {
@@ -212,5 +219,64 @@ func TestACallThatIsNotDoneAsAWSSaysIsNoAnswer(t *testing.T) {
 				_ = group.Wait() // it has no errors
 			})
 		}
+	}
+}
+
+// What AWS says it has removed and has not is left, and not removed: whoever goes by "removed" pays for it, or lets a policy deny.
+func TestWhatIsStillThereAfterItsRemovalWasAnsweredIsLeft(t *testing.T) {
+	t.Parallel()
+	l := start(t, localaws.Options{Seed: 1})
+	state := stoppedRun(t, l, 100)
+	to, err := url.Parse(l.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	proxy := httputil.NewSingleHostReverseProxy(to)
+	inactive := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		switch operation := operationOf(r, body); {
+		case !isWrite(operation):
+			proxy.ServeHTTP(w, r)
+		case strings.Contains(operation, "DELETE /20"): // of Lambda, which answers nothing
+			w.WriteHeader(http.StatusNoContent)
+		case strings.HasPrefix(operation, "DeleteRole"):
+			_, _ = fmt.Fprintf(w, "<%[1]sResponse><ResponseMetadata><RequestId>1</RequestId></ResponseMetadata></%[1]sResponse>", operation)
+		default:
+			_, _ = io.WriteString(w, "{}")
+		}
+	}))
+	defer inactive.Close()
+	l.url = inactive.URL
+	own, manager := l.session(t, account, "role/Sandbox/me", run, unwritten), l.session(t, management, "role/Admin/me", run, unwritten)
+	var group errgroup.Group
+	tried := map[sandbox.Kind]bool{}
+	for _, r := range state.Resources {
+		s := own
+		if r.Account == management {
+			s = manager
+		}
+		if tried[r.Kind] || r.Kind == sandbox.Stack || !slices.Contains(l.left(t), r.Name) {
+			continue // a stack's removal is waited for by itself; what the run took away is not there
+		}
+		tried[r.Kind] = true
+		group.Go(func() error {
+			if removed, err := s.Remove(t.Context(), r); removed || err == nil || !strings.Contains(err.Error(), "still there") {
+				t.Errorf("%s: removed %v, %v", r, removed, err)
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // it has no errors
+	for _, kind := range sandbox.Kinds() {
+		if !tried[kind] {
+			t.Logf("no %s was there", kind)
+		}
+	}
+	if len(tried) < 8 {
+		t.Errorf("tried %v alone", tried)
 	}
 }

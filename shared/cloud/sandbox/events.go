@@ -136,6 +136,9 @@ func (s *Session) removeConnection(ctx context.Context, name string) error {
 	if err != nil {
 		return session.Fail(err, "describe connection %s", name)
 	}
+	if out.ConnectionState == types.ConnectionStateDeleting {
+		return errNothing
+	}
 	if run, found := strings.CutPrefix(aws.ToString(out.Description), TagKey+"="); !found || !s.run.owns(name, run) {
 		return notOurs(Connection, name)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Kind is what a resource is.
@@ -88,11 +89,15 @@ func Stages() [][]Kind {
 // ErrNotOurs says that something has a name of the run, and not its tag: it is never touched.
 var ErrNotOurs = errors.New("has the name of a run but not its tag, and is left alone")
 
+// lookTime is how long a thing may still be shown after its removal.
+const lookTime = 10 * time.Second
+
 var errNothing = errors.New("there is no such thing")
 
 func notOurs(kind Kind, name string) error { return fmt.Errorf("%s %s %w", kind, name, ErrNotOurs) }
 
-// Remove removes something that the run made, and reports whether it was there. A key is scheduled for deletion.
+// Remove removes something that the run made, and reports whether it was there. A key is scheduled for deletion. An answer that says that
+// it was done is no proof: it is looked for again until there is nothing, and removed again.
 func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
 	for _, k := range kinds {
 		if k.kind != r.Kind {
@@ -101,18 +106,24 @@ func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
 		if !s.run.of(bare(r.Kind, r.Name)) {
 			return false, fmt.Errorf("remove %s: it has no name of run %s", r, s.run)
 		}
-		at := s.In(r.Region)
-		err := k.remove(at, ctx, r.Name)
-		switch {
-		case nothing(err):
-			return false, nil
-		case Code(err) != "" && !Denied(err):
-			// What the SDK sent again, for the first answer was lost, is refused because it is done: it is looked at as it is now.
-			if again := k.remove(at, ctx, r.Name); again == nil || nothing(again) {
+		at, was, refused := s.In(r.Region), false, false
+		gone, err := Until(ctx, lookTime, func(ctx context.Context) (bool, error) {
+			err := k.remove(at, ctx, r.Name)
+			switch {
+			case nothing(err):
 				return true, nil
+			case Code(err) != "" && !Denied(err) && !refused:
+				// What the SDK sent again, for the first answer was lost, is refused because it is done: it is looked at as it is now.
+				refused, was = true, true
+				return false, nil
 			}
+			was = true
+			return false, err
+		})
+		if err == nil && !gone {
+			err = fmt.Errorf("remove %s: AWS says that it is done, and it is still there %s later", r, lookTime)
 		}
-		return err == nil, err
+		return was && gone, err
 	}
 	return false, fmt.Errorf("remove %s: no such kind", r)
 }
