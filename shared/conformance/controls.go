@@ -112,8 +112,8 @@ func mayTakeRoles(ctx context.Context, w *World) error {
 
 // reencrypted errs unless the current version of a secret has a copy under a key.
 func (w *World) reencrypted(ctx context.Context, secret, key string) error {
-	keys, err := keysOf(ctx, w, secret, current)
-	if err == nil && !holds(keys, key) {
+	answer, err := leftOrNot(ctx, w, secret, key, current)
+	if err == nil && answer == Left {
 		err = w.missing(ctx, "a re-key with every right re-encrypts nothing", false)
 	}
 	return err

@@ -238,7 +238,7 @@ func customLabel(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	labelled := func(v sandbox.Version) bool { return v.ID == version }
-	if before, err := keysOf(ctx, w, secret, labelled); err != nil || !holds(before, a) { // it is there, and was before the re-key
+	if before, err := leftOrNot(ctx, w, secret, a, labelled); err != nil || before == Left { // it is there, and was before the re-key
 		return "", cmp.Or(err, errUnexpected)
 	}
 	if err := w.own.SetKey(ctx, secret, b); err != nil {
