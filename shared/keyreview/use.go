@@ -183,13 +183,6 @@ func setting(c trail.Change, u Use, key any, takes []string) []Use {
 // Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
 var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
 
-// passwordCalls are the calls that have one of passwordKeys.
-// Source: API References of RDS (also of DocumentDB), Redshift and Redshift Serverless.
-var passwordCalls = strings.Fields(`rds:CreateDBCluster rds:CreateDBInstance rds:CreateTenantDatabase rds:ModifyDBCluster rds:ModifyDBInstance
-	rds:ModifyTenantDatabase rds:RestoreDBClusterFromS3 rds:RestoreDBInstanceFromDBSnapshot rds:RestoreDBInstanceFromS3 rds:RestoreDBInstanceToPointInTime
-	redshift:CreateCluster redshift:ModifyCluster redshift:RestoreFromClusterSnapshot
-	redshift-serverless:CreateNamespace redshift-serverless:RestoreFromSnapshot redshift-serverless:UpdateNamespace`)
-
 // namesOfKeys are what a record has that names a key, be it the member or the value.
 var namesOfKeys = [][]byte{[]byte("kms"), []byte("Kms"), []byte("KMS"), []byte("alias/")}
 
@@ -199,7 +192,7 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
 	mayName := slices.ContainsFunc(namesOfKeys, func(of []byte) bool { return bytes.Contains(record.Raw, of) }) // few are worth reading whole
-	unsaid := slices.Contains(passwordCalls, service+":"+c.EventName) && c.Lacks("requestParameters")
+	unsaid := c.MayKeepPassword() && c.Lacks("requestParameters")
 	if c.Actor.Type == "AWSService" || service == "" || !mayName && !unsaid {
 		return nil
 	}
