@@ -38,7 +38,7 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions or not known, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
 // others are none.
 func UsesOf(record trail.Record) []Use {
@@ -100,10 +100,15 @@ func usesOf(record trail.Record) []Use {
 		if to != "" {
 			add(to, reEncryptTo)
 		}
-	case slices.Contains(seenActions, u.Action):
+	case slices.Contains(seenActions, u.Action), unheardOf(c):
 		add(keyARN(c.Key.ID, c), u.Action)
 	}
 	return uses
+}
+
+// unheardOf reports whether somebody called KMS for an operation on a key that AWS has added since: what follows from it is not known.
+func unheardOf(c trail.Change) bool {
+	return c.Key.ID != "" && c.Actor.Type != "AWSService" && !slices.ContainsFunc(inventory.ActionsOf("kms"), func(known string) bool { return strings.EqualFold(known, c.EventName) })
 }
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
