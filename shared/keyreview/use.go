@@ -38,7 +38,7 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions or not known, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
 // others are none.
 func UsesOf(record trail.Record) []Use {
@@ -100,10 +100,15 @@ func usesOf(record trail.Record) []Use {
 		if to != "" {
 			add(to, reEncryptTo)
 		}
-	case slices.Contains(seenActions, u.Action):
+	case slices.Contains(seenActions, u.Action), unheardOf(c):
 		add(keyARN(c.Key.ID, c), u.Action)
 	}
 	return uses
+}
+
+// unheardOf reports whether somebody called KMS for an operation on a key that AWS has added since: what follows from it is not known.
+func unheardOf(c trail.Change) bool {
+	return c.Key.ID != "" && c.Actor.Type != "AWSService" && !slices.ContainsFunc(inventory.ActionsOf("kms"), func(known string) bool { return strings.EqualFold(known, c.EventName) })
 }
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
@@ -183,13 +188,6 @@ func setting(c trail.Change, u Use, key any, takes []string) []Use {
 // Source: RDS User Guide (also of DocumentDB) and Redshift Management Guide, "Permissions required for Secrets Manager integration".
 var passwordKeys = []string{"masterUserSecretKmsKeyId", "masterPasswordSecretKmsKeyId", "adminPasswordSecretKmsKeyId"}
 
-// passwordCalls are the calls that have one of passwordKeys.
-// Source: API References of RDS (also of DocumentDB), Redshift and Redshift Serverless.
-var passwordCalls = strings.Fields(`rds:CreateDBCluster rds:CreateDBInstance rds:CreateTenantDatabase rds:ModifyDBCluster rds:ModifyDBInstance
-	rds:ModifyTenantDatabase rds:RestoreDBClusterFromS3 rds:RestoreDBInstanceFromDBSnapshot rds:RestoreDBInstanceFromS3 rds:RestoreDBInstanceToPointInTime
-	redshift:CreateCluster redshift:ModifyCluster redshift:RestoreFromClusterSnapshot
-	redshift-serverless:CreateNamespace redshift-serverless:RestoreFromSnapshot redshift-serverless:UpdateNamespace`)
-
 // namesOfKeys are what a record has that names a key, be it the member or the value.
 var namesOfKeys = [][]byte{[]byte("kms"), []byte("Kms"), []byte("KMS"), []byte("alias/")}
 
@@ -199,7 +197,7 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
 	mayName := slices.ContainsFunc(namesOfKeys, func(of []byte) bool { return bytes.Contains(record.Raw, of) }) // few are worth reading whole
-	unsaid := slices.Contains(passwordCalls, service+":"+c.EventName) && c.Lacks("requestParameters")
+	unsaid := c.MayKeepPassword() && c.Lacks("requestParameters")
 	if c.Actor.Type == "AWSService" || service == "" || !mayName && !unsaid {
 		return nil
 	}

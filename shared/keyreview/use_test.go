@@ -82,6 +82,8 @@ func TestUsesOfARecord(t *testing.T) {
 		"a key that the answer names":       {"GenerateDataKey", `{"keyId":"alias/app"}`, "[]", `,"responseElements":{"keyId":"` + one + `"}`, []keyreview.Use{use(one, "kms:GenerateDataKey")}},
 		"a key that KMS adds":               {"GenerateDataKey", `{"keyId":"alias/app"}`, "[]", `,"additionalEventData":{"keyId":"` + one + `"}`, []keyreview.Use{use(one, "kms:GenerateDataKey")}},
 		"DescribeKey gets at nothing":       {"DescribeKey", `{}`, resources(one), "", nil},
+		"one that AWS has added since":      {"DecryptTwice", `{}`, resources(one), "", []keyreview.Use{use(one, "kms:DecryptTwice")}},
+		"one of no key, since":              {"ListStores", `{}`, "[]", "", nil},
 		"Decrypt that failed":               {"Decrypt", `{}`, resources(one), `,"errorCode":"AccessDenied"`, nil},
 		"ReEncrypt that failed":             {"ReEncrypt", `{}`, resources(one, two), `,"errorCode":"AccessDenied"`, nil},
 		"ReEncrypt from one to another":     {"ReEncrypt", `{"destinationKeyId":"0987dcba-09fe-87dc-65ba-ab0987654321"}`, resources(one, two), "", []keyreview.Use{use(one, "kms:ReEncryptFrom"), use(two, "kms:ReEncryptTo")}},

@@ -63,13 +63,13 @@ func (call *Call) addDependents(c trail.Change, request map[string]any) {
 		out.NoResource = strings.Contains(resource, "*")
 		if sure {
 			out.Request.Context["iam:PassedToService"] = []string{partition.Service(to)}
-		} else {
+		} else if unsure == "" {
 			unsure = "whether this call takes iam:PassRole for a role that it names is not known here"
 		}
 		call.take(out, unsure)
 	}
 	switch {
-	case !call.parametersKnown && sure:
+	case !call.parametersKnown:
 		pass(role(""), "whether the call handed over a role is not in its record")
 	case request["launchTemplate"] != nil && sure:
 		pass(role(""), "the launch template may have a role")

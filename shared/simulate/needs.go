@@ -206,6 +206,12 @@ func (call *Call) addSecretsOfServices(c trail.Change, request map[string]any) {
 		}
 		call.addOwnSecret(c, cmp.Or(ownSecrets[service], service+"!*"), text(request[keyed]), unsure)
 	}
+	if !call.parametersKnown && c.MayKeepPassword() && len(call.needs) == 0 {
+		call.addOwnSecret(c, cmp.Or(ownSecrets[service], service+"!*"), "", "whether the service keeps the password in a secret is not in the record")
+		for i := range call.needs {
+			call.needs[i].call.uses.anyKey = true
+		}
+	}
 	switch {
 	case text(request["rotateMasterUserPassword"]) == "true":
 		call.take(call.onOwnSecret("secretsmanager:RotateSecret", c, ownSecrets["rds"]), "")

@@ -48,6 +48,10 @@ func TestAnExportOfPartOfARequestIsNotTheWholeRequest(t *testing.T) {
 		"one that is a text in a list":                     {"secretsmanager:CreateSecret", withTag, lake(`[""{\""key\"":\""a\"",\""value\"":\""b\""}""]`), simulate.Denied},
 		"that there are some":                              {"secretsmanager:CreateSecret", noTags, lake(`""[{\""key\"":\""a\"",\""value\"":\""b\""}]""`), simulate.Passes},
 		"tags that nobody can read":                        {"secretsmanager:CreateSecret", withTag, lake(`""a: b""`), simulate.Unknown},
+		"whether RDS keeps a password in a secret":         {"secretsmanager:CreateSecret", ``, head + ",requestParameters.dBInstanceIdentifier\nrds.amazonaws.com,CreateDBInstance" + cells + ",db", simulate.Unknown},
+		"whether Redshift does":                            {"secretsmanager:CreateSecret", ``, head + "\nredshift.amazonaws.com,ModifyCluster" + cells, simulate.Unknown},
+		"nothing of a call that never does":                {"secretsmanager:CreateSecret", ``, head + "\nrds.amazonaws.com,DeleteDBInstance" + cells, simulate.Passes},
+		"whether a task takes a role":                      {"iam:PassRole", ``, head + "\necs.amazonaws.com,RunTask" + cells, simulate.Unknown},
 		"none, in a whole request":                         {"secretsmanager:CreateSecret", withTag, lake(`null`), simulate.Passes},
 	} {
 		resource := "*"

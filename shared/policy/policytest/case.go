@@ -100,10 +100,23 @@ func readRequest(o object) (policy.Request, error) {
 	if r.Context, err = readContext(q); err != nil {
 		return r, err
 	}
-	if q.fields["unknownContext"] != nil {
-		r.Unknown, err = q.texts("unknownContext")
+	if q.fields["unknownContext"] == nil {
+		return r, nil
 	}
-	return r, err
+	if r.Unknown, err = q.texts("unknownContext"); err != nil {
+		return r, err
+	}
+	for _, key := range r.Unknown {
+		if key == "" {
+			return r, q.fail("unknownContext", "a key is empty: name a condition key, or \"*\" for all that are not in context")
+		}
+		for given := range r.Context {
+			if strings.EqualFold(given, key) {
+				return r, q.fail("unknownContext", "%s has a value in context: leave it out of one of them", key)
+			}
+		}
+	}
+	return r, nil
 }
 
 // readResource reads {resource, accountId}, or an ARN alone.

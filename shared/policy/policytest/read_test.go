@@ -104,6 +104,17 @@ func TestARequestHasAConditionKeyOneTime(t *testing.T) {
 	}
 }
 
+func TestAKeyIsNotKnownAndUnknownAtOnce(t *testing.T) {
+	t.Parallel()
+	for unknown, wrong := range map[string]bool{`["AWS:sourcevpce"]`: true, `[""]`: true, `["aws:SourceIp"]`: false, `["*"]`: false} {
+		_, err := policytest.Read(decode(t, `{"name":"c","request":{"action":"a:B","resource":"*","principal":"*","context":{"aws:SourceVpce":"a"},"unknownContext":`+unknown+`},"expected":{"response":"Allowed"}}`))
+		var field *policytest.FieldError
+		if errors.As(err, &field) && field.Field == "request.unknownContext" != wrong || (err != nil) != wrong {
+			t.Errorf("%s: %v", unknown, err)
+		}
+	}
+}
+
 func TestPrincipalObjects(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]policy.PrincipalKind{
