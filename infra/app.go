@@ -25,14 +25,6 @@ type Input struct {
 	Context map[string]any
 }
 
-// rulesOf are the rules of a configuration.
-func rulesOf(c settings.Config) []trail.Rule {
-	if c.Migration.Forwards() {
-		return append(trail.Rules(), trail.ReadsRule())
-	}
-	return trail.Rules()
-}
-
 // Build adds every stack to the app and writes to w the sizes that have limits. The order is the order of deployment: the
 // hub listens before anybody forwards, the home Region's member stack makes the roles that the other Regions' use.
 func Build(app awscdk.App, in Input, w io.Writer) error {

@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
 	"github.com/doublelock/doublelock/testdata/config"
 )
 
@@ -169,7 +170,7 @@ func input(config settings.Config, dist string) (Input, error) {
 	if err != nil {
 		return Input{}, err
 	}
-	return Input{Channels: channels.All(), Config: config, Rules: rulesOf(config), Dist: dist, Context: context}, nil
+	return Input{Channels: channels.All(), Config: config, Rules: trail.RulesWith(config.Migration.Forwards()), Dist: dist, Context: context}, nil
 }
 
 func parse(body any) (template, error) {

@@ -213,7 +213,7 @@ func TestReadOnlyEventsAreLetThroughByTheirRuleAlone(t *testing.T) {
 	each(t, func(t *testing.T, tpl template) {
 		for id, rule := range tpl.of("AWS::Events::Rule") {
 			want := "ENABLED"
-			for _, r := range append(trail.Rules(), trail.ReadsRule()) {
+			for _, r := range trail.RulesWith(true) {
 				if r.AllManagementEvents && cmp.Equal(plain(r.Pattern), rule.at("EventPattern")) {
 					want = allManagementEvents
 				}

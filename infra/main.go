@@ -13,6 +13,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/notify/channels"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 func main() {
@@ -39,7 +40,7 @@ func run(w io.Writer) error {
 	if err != nil {
 		return err
 	}
-	in := Input{Channels: channels.All(), Config: file.Config, Rules: rulesOf(file.Config), Dist: filepath.Join(root, "dist"), Context: context}
+	in := Input{Channels: channels.All(), Config: file.Config, Rules: trail.RulesWith(file.Config.Migration.Forwards()), Dist: filepath.Join(root, "dist"), Context: context}
 	if err := Build(app, in, w); err != nil {
 		return file.Locate(err)
 	}

@@ -63,7 +63,6 @@ func (l ledger) certain() spans { return l.Read.with(l.Forwarded.Proved...) }
 // that was noted of its day: a table is written once a day for a principal that reads each second.
 func (l *ledger) note(found []migration.Sighting) (changed bool) {
 	for _, f := range found {
-		day := dayOf(f.Last)
 		u := l.counter(f)
 		switch {
 		case u == nil:
@@ -72,13 +71,11 @@ func (l *ledger) note(found []migration.Sighting) (changed bool) {
 			changed = changed || !l.Over.has(f.Last)
 			l.Over = full
 			continue
-		case u.Days[day] > 0:
+		case u.Days[dayOf(f.Last)] > 0:
 			continue
 		}
-		u.Days[day], changed = 1, true
-		if f.Last.After(u.Last) {
-			u.Last = f.Last.UTC()
-		}
+		u.count(f.Last, 1)
+		changed = true
 	}
 	return changed
 }

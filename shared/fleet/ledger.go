@@ -66,10 +66,7 @@ func (l *ledger) add(found []migration.Sighting, of span) {
 			over = true
 			continue
 		}
-		u.Days[dayOf(f.Last)] += max(f.Count, 1)
-		if f.Last.After(u.Last) {
-			u.Last = f.Last.UTC()
-		}
+		u.count(f.Last, max(f.Count, 1))
 	}
 	if l.Read = l.Read.with(of); over {
 		l.Over = l.Over.with(of)
@@ -88,6 +85,14 @@ func (l *ledger) counter(f migration.Sighting) *used {
 		at, l.Uses = len(l.Uses), append(l.Uses, u)
 	}
 	return &l.Uses[at]
+}
+
+// count adds uses of a day, of which the last was at a time.
+func (u *used) count(at time.Time, n int) {
+	u.Days[dayOf(at)] += n
+	if at.After(u.Last) {
+		u.Last = at.UTC()
+	}
 }
 
 func dayOf(at time.Time) string { return at.UTC().Format(time.DateOnly) }

@@ -104,41 +104,37 @@ func (c *Copies) underOthers(is func(*Key) bool) []Version {
 // versions: an older one may open with the key that the location had before. The zero Subject is that all of them were seen. A key
 // that was seen and may not be described is an older one: DL.SECRET.2 names its version.
 func (c *Copies) unlistedBeside() Subject {
-	var found Subject
-	cause := CauseNotListed
-	for i := 1; i < len(c.Locations); i++ {
-		p := &c.Locations[i]
+	return c.blindIn(CauseNotListed, func(i int, p *Location) (blind, denied bool) {
 		if p.by().Manager != ManagerCustomer || !p.InSync() {
-			continue
+			return false, false
 		}
-		if state, older := c.in(i); state != StateUnknown || older {
-			continue
-		}
-		if p.Listing != Listed {
-			cause = CauseDenied
-		}
-		c.name(&found, i)
-	}
-	if len(found.Replicas)+len(found.Elsewhere) > 0 {
-		found.Blind = &BlindSpot{Part: PartReplicaVersions, Cause: cause}
-	}
-	return found
+		state, older := c.in(i)
+		return state == StateUnknown && !older, p.Listing != Listed
+	})
 }
 
 // unseen are the locations beside the primary of which nobody could see the versions: those that the last look saw there may be
 // there still. The zero Subject is that there is none.
 func (c *Copies) unseen() Subject {
+	return c.blindIn(CauseNotInSync, func(_ int, p *Location) (blind, denied bool) { return p.unseen(), p.InSync() })
+}
+
+// blindIn are the locations beside the primary whose versions are not known, for a cause, or because we were denied them in one.
+func (c *Copies) blindIn(cause BlindCause, is func(int, *Location) (blind, denied bool)) Subject {
 	var found Subject
-	cause := CauseNotInSync
 	for i := 1; i < len(c.Locations); i++ {
-		p := &c.Locations[i]
-		if !p.unseen() {
+		blind, denied := is(i, &c.Locations[i])
+		if !blind {
 			continue
 		}
-		if p.InSync() {
+		if denied {
 			cause = CauseDenied
 		}
-		c.name(&found, i)
+		if at := i - 1; at < len(c.secret.Replicas) {
+			found.Replicas = append(found.Replicas, c.secret.Replicas[at].brief())
+		} else {
+			found.Elsewhere = append(found.Elsewhere, c.secret.Elsewhere.Copies[at-len(c.secret.Replicas)].brief())
+		}
 	}
 	if len(found.Replicas)+len(found.Elsewhere) > 0 {
 		found.Blind = &BlindSpot{Part: PartReplicaVersions, Cause: cause}
@@ -149,15 +145,6 @@ func (c *Copies) unseen() Subject {
 // unseen reports that nobody could list the versions of a location. One that is in sync under the AWS managed key is not asked.
 func (p *Location) unseen() bool {
 	return !p.inSight() && (!p.InSync() || p.Named.Manager != ManagerAWS)
-}
-
-// name adds a location beside the primary to a subject.
-func (c *Copies) name(s *Subject, location int) {
-	if at := location - 1; at < len(c.secret.Replicas) {
-		s.Replicas = append(s.Replicas, c.secret.Replicas[at].brief())
-	} else {
-		s.Elsewhere = append(s.Elsewhere, c.secret.Elsewhere.Copies[at-len(c.secret.Replicas)].brief())
-	}
 }
 
 // versionsIn are the versions of a subject that other locations than the primary keep.

@@ -108,8 +108,11 @@ func usesOf(record trail.Record) []Use {
 
 // unheardOf reports whether somebody called KMS for an operation on a key that AWS has added since: what follows from it is not known.
 func unheardOf(c trail.Change) bool {
-	return c.Key.ID != "" && c.Actor.Type != "AWSService" && !slices.ContainsFunc(inventory.ActionsOf("kms"), func(known string) bool { return strings.EqualFold(known, c.EventName) })
+	return c.Key.ID != "" && c.Actor.Type != "AWSService" && !slices.ContainsFunc(knownOfKMS, func(known string) bool { return strings.EqualFold(known, c.EventName) })
 }
+
+// knownOfKMS is asked of each event of KMS.
+var knownOfKMS = inventory.ActionsOf("kms")
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
 // trail may be without the events of KMS. RotateSecret and UpdateSecret need not come to that.
@@ -208,11 +211,7 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	var uses []Use
 	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
 	for _, named := range named {
-		var key any
-		if named.key != "" {
-			key = named.key
-		}
-		of := setting(c, u, key, writing)
+		of := setting(c, u, named.key, writing)
 		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
 		if of == nil || c.ReadOnly && !forPassword {
 			continue
@@ -234,7 +233,10 @@ func byAnotherService(record trail.Record, u Use) []Use {
 }
 
 // keyNamed is a key that a request names, and by which member.
-type keyNamed struct{ member, key string }
+type keyNamed struct {
+	member string
+	key    any // nil: which it is is not in the record
+}
 
 // keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …, or by an ARN or alias anywhere.
 func keysNamed(member string, request any) []keyNamed {

@@ -196,6 +196,7 @@ var ownSecrets = map[string]string{"rds": "rds!*", "redshift": "redshift!*", "re
 // addSecretsOfServices adds what a service does to secrets in the name of its caller.
 func (call *Call) addSecretsOfServices(c trail.Change, request map[string]any) {
 	service := strings.TrimSuffix(c.EventSource, principalSuffix)
+	name, said := cmp.Or(ownSecrets[service], service+"!*"), false
 	for parameter, keyed := range managedPasswords {
 		if text(request[parameter]) != "true" {
 			continue
@@ -204,10 +205,11 @@ func (call *Call) addSecretsOfServices(c trail.Change, request map[string]any) {
 		if strings.HasPrefix(c.EventName, "Modify") || strings.HasPrefix(c.EventName, "Update") {
 			unsure = "whether the service managed the password before is not in the record"
 		}
-		call.addOwnSecret(c, cmp.Or(ownSecrets[service], service+"!*"), text(request[keyed]), unsure)
+		said = true
+		call.addOwnSecret(c, name, text(request[keyed]), unsure)
 	}
-	if !call.parametersKnown && c.MayKeepPassword() && len(call.needs) == 0 {
-		call.addOwnSecret(c, cmp.Or(ownSecrets[service], service+"!*"), "", "whether the service keeps the password in a secret is not in the record")
+	if !call.parametersKnown && c.MayKeepPassword() && !said {
+		call.addOwnSecret(c, name, "", "whether the service keeps the password in a secret is not in the record")
 		for i := range call.needs {
 			call.needs[i].call.uses.anyKey = true
 		}

@@ -46,9 +46,17 @@ type Rule struct {
 	Changes bool
 }
 
-// ReadsRule is deployed beside Rules where reads are forwarded. It brings the look at itself as well: one that arrives has come the way
+// RulesWith are Rules and, where reads are forwarded, the rule that brings them.
+func RulesWith(reads bool) []Rule {
+	if reads {
+		return append(Rules(), readsRule())
+	}
+	return Rules()
+}
+
+// readsRule brings successful reads, and the look at itself as well: one that arrives has come the way
 // of the reads, through the trail, the rule in its state, its role and the bus.
-func ReadsRule() Rule {
+func readsRule() Rule {
 	return Rule{
 		Name:                ruleReads,
 		Description:         "A secret was read; and our look at this rule, which proves that reads would arrive",

@@ -110,11 +110,7 @@ func expectMembers(h Hub) fleet.Expected {
 		Management: h.Management, Hub: h.Account, Home: h.Home, Regions: h.Regions, ForwardRole: settings.RoleForward, DeadLetters: forwardDeadLetters,
 		BusARN: partition.New("events", h.Home, h.Account, "event-bus/"+settings.HubName).String(),
 	}
-	rules := trail.Rules()
-	if h.Reads {
-		rules = append(rules, trail.ReadsRule())
-	}
-	for _, rule := range rules {
+	for _, rule := range trail.RulesWith(h.Reads) {
 		if rule.Forwarded {
 			e.Rules = append(e.Rules, expectRule(rule))
 		}
