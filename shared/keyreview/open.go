@@ -23,7 +23,9 @@ func (r *review) open(k *inventory.Key) {
 				r.statement(k, d, i, s, managing)
 			}
 		}
-		r.unmanageable(k, d)
+		if !r.proving { // else it is asked for itself
+			r.unmanageable(k)
+		}
 	}
 	switch {
 	case k.SharedUnread != "":

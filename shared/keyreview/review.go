@@ -61,7 +61,7 @@ type Finding struct {
 
 // Review judges every customer managed key of the snapshot, in order of keys and controls. It is pure.
 func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
-	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}, touched: map[string][]guard.Secret{}, people: map[string][]caller{}}
+	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}, touched: map[string][]guard.Secret{}, people: map[string][]policy.Principal{}}
 	r.collect()
 	keys := slices.Clone(r.snapshot.Keys)
 	slices.SortFunc(keys, func(a, b inventory.Key) int { return cmp.Compare(a.Facts.ARN, b.Facts.ARN) })
@@ -92,7 +92,7 @@ type review struct {
 	under    map[string][]*inventory.Secret // by key ARN: those that the key opens, or is set on
 	facts    map[string]guard.Key           // of those keys, as the secrets have them
 	touched  map[string][]guard.Secret      // by key ARN: those of which a copy, labelled or not, is under it, or the next will be
-	people   map[string][]caller            // by account: the principals of the snapshot that are no service's own, with any IAM policy
+	people   map[string][]policy.Principal  // by account: the principals of the snapshot that are no service's own
 	findings []Finding
 	proposed []proposal // for the key under review
 	proving  bool       // a policy that is not in force: nothing is proposed against it
@@ -102,7 +102,7 @@ func (r *review) collect() {
 	for _, of := range r.snapshot.Principals {
 		if p, err := policy.ParsePrincipal(of.ARN); err == nil && !p.ServiceLinked() {
 			p.UniqueID, p.Tags = of.UniqueID, of.Tags
-			r.people[p.Account] = append(r.people[p.Account], caller{principal: p, iam: true})
+			r.people[p.Account] = append(r.people[p.Account], p)
 		}
 	}
 	for i := range r.snapshot.Secrets {
