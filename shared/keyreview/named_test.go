@@ -132,3 +132,30 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 		}
 	}
 }
+
+// Whoever was let in and got another error has the right still; who was denied, or asked for a key that is not, used none.
+// Source: KMS API Reference, Decrypt, "Errors", and "Testing your permissions" (DryRun).
+func TestAUseThatFailedForAnotherReasonThanRightsIsOne(t *testing.T) {
+	for code, uses := range map[string]int{"DryRunOperationException": 1, "ThrottlingException": 1, "KMSInternalException": 1, "DisabledException": 1, "InvalidCiphertextException": 1,
+		"KMSInvalidStateException": 1, "KeyUnavailableException": 1, "IncorrectKeyException": 1, "AccessDenied": 0, "AccessDeniedException": 0, "NotFoundException": 0} {
+		got := usesOf(t, `{"eventVersion":"1.11","eventTime":"2026-09-28T07:00:00Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-central-1","eventType":"AwsApiCall","recipientAccountId":"111122223333","errorCode":"`+code+`",`+
+			`"userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/ann","accountId":"111122223333"},"requestParameters":{"keyId":"`+arn+`"}}`)
+		if len(got) != uses || uses > 0 && !got[0].Maybe {
+			t.Errorf("%s: %+v", code, got)
+		}
+	}
+}
+
+// An export without the response does not say under which key a password is that is rotated.
+func TestAPasswordRotatedUnderAKeyThatIsNotSaidMayBeUnderAny(t *testing.T) {
+	const head = "eventSource,eventName,eventTime,awsRegion,recipientAccountId,errorCode,userIdentity.arn,requestParameters\nrds.amazonaws.com,ModifyDBInstance,2026-09-20T10:00:00Z,eu-central-1,111122223333,,arn:aws:iam::111122223333:role/ops,"
+	for request, want := range map[string]bool{"{rotateMasterUserPassword=true}": true, "{backupRetentionPeriod=7}": false} {
+		maybe := false
+		for _, u := range usesOf(t, head+request) {
+			maybe = maybe || u.Maybe && u.Key == "arn:aws:kms:eu-central-1:*:key/*"
+		}
+		if maybe != want {
+			t.Errorf("%s: %+v", request, usesOf(t, head+request))
+		}
+	}
+}

@@ -3,6 +3,7 @@ package keyreview
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -40,10 +41,10 @@ var seenActions = slices.Concat(openActions, manageActions, []string{grant, revo
 
 // UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions or not known, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
-// others are none.
+// others are none. One that failed may be one of somebody who has the right, unless it failed for want of that, or there is no such key.
 func UsesOf(record trail.Record) []Use {
 	c := record.Change
-	if c.ErrorCode != "" {
+	if c.Denied() || strings.Contains(c.ErrorCode, "UnauthorizedOperation") || strings.Contains(c.ErrorCode, "NotFound") { // Client.UnauthorizedOperation is EC2's
 		return nil
 	}
 	uses := usesOf(record)
@@ -56,6 +57,7 @@ func UsesOf(record trail.Record) []Use {
 	}
 	for i := range uses {
 		uses[i].ID, uses[i].First, uses[i].Last = id, c.Time, c.Time
+		uses[i].Maybe = uses[i].Maybe || c.ErrorCode != ""
 	}
 	return uses
 }
@@ -200,13 +202,25 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
 	mayName := slices.ContainsFunc(namesOfKeys, func(of []byte) bool { return bytes.Contains(record.Raw, of) }) // few are worth reading whole
-	unsaid := c.MayKeepPassword() && c.Lacks("requestParameters")
+	unsaid := c.MayKeepPassword() && (c.Lacks("requestParameters") || c.Lacks("responseElements"))
 	if c.Actor.Type == "AWSService" || service == "" || !mayName && !unsaid {
 		return nil
 	}
-	named := keysNamed("", record.Details().Request)
-	if unsaid && len(named) == 0 {
+	details := record.Details()
+	named := keysNamed("", details.Request)
+	if !c.ReadOnly { // which key the service took where the request names none, or what is there already
+		for _, of := range keysNamed("", details.Response) {
+			if of.answered = true; !slices.ContainsFunc(named, func(asked keyNamed) bool { return asked.key == of.key }) {
+				named = append(named, of)
+			}
+		}
+	}
+	switch rotates := fmt.Sprint(details.Request["rotateMasterUserPassword"]) == "true"; {
+	case !unsaid || len(named) > 0:
+	case c.Lacks("requestParameters"):
 		named = append(named, keyNamed{member: passwordKeys[0]})
+	case rotates: // the response alone names the key
+		named = append(named, keyNamed{member: passwordKeys[0], key: keyARN("", c), answered: true})
 	}
 	var uses []Use
 	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
@@ -215,6 +229,9 @@ func byAnotherService(record trail.Record, u Use) []Use {
 		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
 		if of == nil || c.ReadOnly && !forPassword {
 			continue
+		}
+		for i := range of {
+			of[i].Maybe = of[i].Maybe || named.answered
 		}
 		grants := of[0]
 		grants.Action, grants.Via, grants.Maybe = grant, itself, true
@@ -232,10 +249,11 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	return uses
 }
 
-// keyNamed is a key that a request names, and by which member.
+// keyNamed is a key that a request or response names, and by which member.
 type keyNamed struct {
-	member string
-	key    any // nil: which it is is not in the record
+	member   string
+	key      any  // nil: which it is is not in the record
+	answered bool // the response names it alone, so that the caller need not have used it
 }
 
 // keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …, or by an ARN or alias anywhere.
@@ -245,7 +263,7 @@ func keysNamed(member string, request any) []keyNamed {
 	case string:
 		isKey := arn.Of(of).Service == "kms" || strings.HasPrefix(of, "alias/")
 		if of != "" && (isKey || strings.Contains(strings.ToLower(member), "kms")) {
-			return []keyNamed{{member, of}}
+			return []keyNamed{{member: member, key: of}}
 		}
 	case []any:
 		for _, each := range of {
