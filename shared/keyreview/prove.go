@@ -116,7 +116,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	if err != nil {
 		return "the policy of today cannot be read"
 	}
-	for _, u := range slices.Concat(r.std.Seen, r.lastUse(k)) {
+	for _, u := range slices.Concat(r.std.Seen, r.lastUse(k), granted(k)) {
 		concerned, certain := r.concerns(k, u)
 		if !concerned || byGrant(k, u) {
 			continue

@@ -422,11 +422,20 @@ func (r *review) successor(u Use) (id string, former bool) {
 	return "", false
 }
 
-// another says what shows that a symmetric key under which no secret is or was is used for something else, whose users no secret tells of; ""
-// where nothing does.
+// another says what shows that a symmetric key is used for something else than secrets, whose users no secret tells of; "" where nothing does:
+// its grants, as Secrets Manager makes none, or where no secret is or was under it, its last use.
 // Source: KMS API Reference, GetKeyLastUsage: the last cryptographic operation alone.
 func (r *review) another(k *inventory.Key) string {
-	if !k.Facts.Symmetric() || len(r.touched[k.Facts.ARN]) > 0 {
+	if !k.Facts.Symmetric() {
+		return ""
+	}
+	if k.GrantsUnread != "" {
+		return "its grants could not be read: " + k.GrantsUnread
+	}
+	if of := slices.IndexFunc(k.Grants, forService); of >= 0 {
+		return "grant " + k.Grants[of].ID + " is one that a service makes, for " + k.Grants[of].Grantee
+	}
+	if len(r.touched[k.Facts.ARN]) > 0 {
 		return ""
 	}
 	const none = "no secret is known to be under it, and "
@@ -442,6 +451,24 @@ func (r *review) another(k *inventory.Key) string {
 		return none + "its policy is for " + strings.Join(services, " and ")
 	}
 	return ""
+}
+
+// forService reports whether a grant is such as services make to use the key for their resources: to a service or a role of its own, or for
+// something that an encryption context names that is no secret.
+// Source: KMS Developer Guide, "How Amazon EBS uses AWS KMS", "Monitoring grants"; Secrets Manager User Guide, "Encryption context".
+func forService(g inventory.Grant) bool {
+	p, err := policy.ParsePrincipal(g.Grantee)
+	if err == nil && (p.Kind == policy.KindService || p.ServiceLinked() || strings.HasPrefix(p.Name, "aws:")) {
+		return true
+	}
+	for _, context := range []map[string]string{g.Equals, g.Subset} {
+		for name := range context {
+			if name != "SecretARN" && name != "SecretVersionId" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // serving are the services other than Secrets Manager that a key policy lets use the key, for themselves or for who calls them.
@@ -468,6 +495,14 @@ func serving(k *inventory.Key) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// granted is that somebody made the grants that are there, as far as it is known: anybody of the account may have.
+func granted(k *inventory.Key) []Use {
+	if len(k.Grants) == 0 {
+		return nil
+	}
+	return []Use{{Key: k.Facts.ARN, Principal: k.Facts.Account, Action: grant, Maybe: true}}
 }
 
 // lastUse is the last use of a symmetric key where that was for no secret: none is or was under it, or Secrets Manager does not call that
