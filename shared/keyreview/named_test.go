@@ -159,3 +159,36 @@ func TestAPasswordRotatedUnderAKeyThatIsNotSaidMayBeUnderAny(t *testing.T) {
 		}
 	}
 }
+
+// Whatever others were seen doing with a key, which the policy lets them, is not taken from them without a person. What it does not let them,
+// a grant did: to look and to retire grants needs no statement.
+func TestWhoeverWasSeenLookingAtAKeyIsNotDropped(t *testing.T) {
+	for _, event := range []string{"DescribeKey", "RetireGrant", "ListGrants", "GetKeyRotationStatus", "GetKeyPolicy", "ListResourceTags"} {
+		for sentence, tt := range map[string]struct {
+			actions, who string
+			decide       string // "" where a policy is proposed
+		}{
+			"who is let in":             {`"kms:Decrypt","kms:` + event + `"`, "888877776666", "a person has to decide: account 888877776666 was seen using it (kms:" + event + ") and would lose it"},
+			"who is let in for others":  {`"kms:Decrypt"`, "888877776666", ""},
+			"who is nobody of a policy": {`"kms:Decrypt","kms:` + event + `"`, "777766665555", ""},
+		} {
+			std := standard()
+			std.Seen = usesOf(t, `{"eventVersion":"1.11","eventTime":"2026-09-28T07:00:00Z","eventSource":"kms.amazonaws.com","eventName":"`+event+`","awsRegion":"eu-central-1","eventType":"AwsApiCall","recipientAccountId":"111122223333",`+
+				`"userIdentity":{"type":"AWSAccount","principalId":"AROAX:s","accountId":"`+tt.who+`"},"requestParameters":{"keyId":"`+arn+`"},"resources":[{"type":"AWS::KMS::Key","ARN":"`+arn+`"}]}`)
+			if len(std.Seen) != 1 {
+				t.Fatalf("%s: %+v", event, std.Seen)
+			}
+			k := fine()
+			k.Policy = document(manageOnly, `{"Sid":"F","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::888877776666:root"},"Action":[`+tt.actions+`],"Resource":"*"}`)
+			found := keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), std, now)
+			if len(found) == 0 {
+				t.Errorf("%s, %s: nothing is found", event, sentence)
+			}
+			for _, f := range found {
+				if f.Control.ID == guard.KeyOpen && ((f.After == "") != (tt.decide != "") || !strings.Contains(f.Fix, tt.decide)) {
+					t.Errorf("%s, %s: %s\n%s", event, sentence, f.Fix, f.After)
+				}
+			}
+		}
+	}
+}

@@ -147,7 +147,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 		is, left := r.lets(k, after, callers)
 		gone := slices.ContainsFunc(by, func(statement string) bool { return !slices.Contains(left, statement) })
 		switch {
-		case was == policy.ImplicitlyDenied && (u.Maybe || !certain || former): // then it failed, was another key's, or the former one's
+		case was == policy.ImplicitlyDenied && (u.Maybe || !certain || former || looks(u.Action)): // then it failed, was another key's, or the former one's
 		case was == policy.ImplicitlyDenied:
 			return fmt.Sprintf("%s %s (%s), and the policy of today does not explain that", who, used, how)
 		case is == policy.Allowed:

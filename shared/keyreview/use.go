@@ -23,7 +23,7 @@ type Use struct {
 	// Principal is the ARN of a role or user, of a session that of its role; the account where the record names no more, as of most
 	// callers of other accounts; the name of a service that called for itself; "" where the record does not say.
 	Principal string
-	Action    string // one of seenActions: kms:Decrypt, …
+	Action    string // kms:Decrypt, …
 	Via       string // a form of what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
 	// Secret is the secret that a call to Secrets Manager was about, which used its key for the caller; empty for calls to KMS. The key is that of
 	// the secret's copies, so that Key is "".
@@ -34,12 +34,12 @@ type Use struct {
 	Maybe  bool      // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
-// seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
+// seenActions are those that the policy of a key has to explain: what gets at what the key protects, hands it on or changes it.
 var seenActions = slices.Concat(openActions, manageActions, []string{grant, revoke, "kms:Verify", "kms:VerifyMac", "kms:GetPublicKey", "kms:EnableKey",
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions or not known, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is about a key or not known, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
 // others are none. One that failed may be one of somebody who has the right, unless it failed for want of that, or there is no such key.
 func UsesOf(record trail.Record) []Use {
@@ -102,19 +102,26 @@ func usesOf(record trail.Record) []Use {
 		if to != "" {
 			add(to, reEncryptTo)
 		}
-	case slices.Contains(seenActions, u.Action), unheardOf(c):
+	case slices.Contains(seenActions, u.Action), unheardOf(c), c.Key.ID != "" && looks(u.Action):
 		add(keyARN(c.Key.ID, c), u.Action)
 	}
 	return uses
 }
 
+// looks reports whether an action is about a key and none of seenActions, such as kms:DescribeKey. Grants let their grantees look, and retire
+// them, whatever the key policy says.
+// Source: KMS Developer Guide, "Grants in AWS KMS", "Grant operations"; API Reference, RetireGrant, "Required permissions".
+func looks(action string) bool {
+	return !slices.Contains(seenActions, action) && slices.Contains(aboutKeys, strings.TrimPrefix(action, "kms:"))
+}
+
+// aboutKeys and knownOfKMS are asked of each event of KMS.
+var aboutKeys, knownOfKMS = policy.OnKeys(), inventory.ActionsOf("kms")
+
 // unheardOf reports whether somebody called KMS for an operation on a key that AWS has added since: what follows from it is not known.
 func unheardOf(c trail.Change) bool {
 	return c.Key.ID != "" && c.Actor.Type != "AWSService" && !slices.ContainsFunc(knownOfKMS, func(known string) bool { return strings.EqualFold(known, c.EventName) })
 }
-
-// knownOfKMS is asked of each event of KMS.
-var knownOfKMS = inventory.ActionsOf("kms")
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
 // trail may be without the events of KMS. RotateSecret and UpdateSecret need not come to that.

@@ -26,15 +26,15 @@ func TestWhoUsedAKey(t *testing.T) {
 	}{
 		"a session": {"Decrypt", `{"type":"AssumedRole","principalId":"AROAX:s","arn":"arn:aws:sts::111122223333:assumed-role/app/s","accountId":"111122223333","sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:role/svc/app","accountId":"111122223333","userName":"app"}}}`,
 			use("arn:aws:iam::111122223333:role/svc/app", "kms:Decrypt", "")},
-		"a caller of another account":                    {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","accountId":"888877776666"}`, use("888877776666", "kms:Decrypt", "")},
-		"one that calls through a service":               {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","accountId":"888877776666","invokedBy":"secretsmanager.amazonaws.com"}`, use("888877776666", "kms:Decrypt", "secretsmanager.eu-west-1.amazonaws.com")},
-		"one that the record names":                      {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","arn":"arn:aws:sts::888877776666:assumed-role/sync/x","accountId":"888877776666"}`, use("arn:aws:iam::888877776666:role/sync", "kms:Decrypt", "")},
-		"a service that calls for itself":                {"GenerateDataKey", `{"type":"AWSService","invokedBy":"logs.amazonaws.com"}`, use("logs.amazonaws.com", "kms:GenerateDataKey", "")},
-		"somebody whom it does not name":                 {"Decrypt", `{"type":"Unknown"}`, use("", "kms:Decrypt", "")},
-		"a grant, by which others use the key":           {"CreateGrant", `{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/ann","accountId":"111122223333","userName":"ann"}`, use("arn:aws:iam::111122223333:user/ann", "kms:CreateGrant", "")},
-		"who manages it":                                 {"DisableKey", `{"type":"Root","arn":"arn:aws:iam::111122223333:root","accountId":"111122223333"}`, use("arn:aws:iam::111122223333:root", "kms:DisableKey", "")},
-		"who checks what it signed":                      {"Verify", `{"type":"AWSAccount","principalId":"AIDAF","accountId":"888877776666"}`, use("888877776666", "kms:Verify", "")},
-		"a grant that is given back, which needs no key": {"RetireGrant", `{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}`, nil},
+		"a caller of another account":          {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","accountId":"888877776666"}`, use("888877776666", "kms:Decrypt", "")},
+		"one that calls through a service":     {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","accountId":"888877776666","invokedBy":"secretsmanager.amazonaws.com"}`, use("888877776666", "kms:Decrypt", "secretsmanager.eu-west-1.amazonaws.com")},
+		"one that the record names":            {"Decrypt", `{"type":"AWSAccount","principalId":"AROAF:x","arn":"arn:aws:sts::888877776666:assumed-role/sync/x","accountId":"888877776666"}`, use("arn:aws:iam::888877776666:role/sync", "kms:Decrypt", "")},
+		"a service that calls for itself":      {"GenerateDataKey", `{"type":"AWSService","invokedBy":"logs.amazonaws.com"}`, use("logs.amazonaws.com", "kms:GenerateDataKey", "")},
+		"somebody whom it does not name":       {"Decrypt", `{"type":"Unknown"}`, use("", "kms:Decrypt", "")},
+		"a grant, by which others use the key": {"CreateGrant", `{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/ann","accountId":"111122223333","userName":"ann"}`, use("arn:aws:iam::111122223333:user/ann", "kms:CreateGrant", "")},
+		"who manages it":                       {"DisableKey", `{"type":"Root","arn":"arn:aws:iam::111122223333:root","accountId":"111122223333"}`, use("arn:aws:iam::111122223333:root", "kms:DisableKey", "")},
+		"who checks what it signed":            {"Verify", `{"type":"AWSAccount","principalId":"AIDAF","accountId":"888877776666"}`, use("888877776666", "kms:Verify", "")},
+		"a grant that is given back":           {"RetireGrant", `{"type":"AWSService","invokedBy":"ec2.amazonaws.com"}`, use("ec2.amazonaws.com", "kms:RetireGrant", "")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			c, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"kms.amazonaws.com","eventName":%q,"awsRegion":"eu-west-1","recipientAccountId":"111122223333","eventType":"AwsApiCall",`+
@@ -81,7 +81,7 @@ func TestUsesOfARecord(t *testing.T) {
 		"an alias among the resources":      {"Decrypt", `{}`, resources("arn:aws:kms:eu-west-1:444455556666:alias/app"), "", []keyreview.Use{use("arn:aws:kms:eu-west-1:444455556666:alias/app", "kms:Decrypt")}},
 		"a key that the answer names":       {"GenerateDataKey", `{"keyId":"alias/app"}`, "[]", `,"responseElements":{"keyId":"` + one + `"}`, []keyreview.Use{use(one, "kms:GenerateDataKey")}},
 		"a key that KMS adds":               {"GenerateDataKey", `{"keyId":"alias/app"}`, "[]", `,"additionalEventData":{"keyId":"` + one + `"}`, []keyreview.Use{use(one, "kms:GenerateDataKey")}},
-		"DescribeKey gets at nothing":       {"DescribeKey", `{}`, resources(one), "", nil},
+		"who looks at the key":              {"DescribeKey", `{}`, resources(one), "", []keyreview.Use{use(one, "kms:DescribeKey")}},
 		"one that AWS has added since":      {"DecryptTwice", `{}`, resources(one), "", []keyreview.Use{use(one, "kms:DecryptTwice")}},
 		"one of no key, since":              {"ListStores", `{}`, "[]", "", nil},
 		"Decrypt that failed":               {"Decrypt", `{}`, resources(one), `,"errorCode":"AccessDenied"`, nil},
