@@ -61,6 +61,7 @@ type Finding struct {
 
 // Review judges every customer managed key of the snapshot, in order of keys and controls. It is pure.
 func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
+	access = completed(access)
 	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}, touched: map[string][]guard.Secret{}, people: map[string][]policy.Principal{}}
 	r.collect()
 	keys := slices.Clone(r.snapshot.Keys)
@@ -72,6 +73,33 @@ func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
 	}
 	r.notHeld(keys)
 	return r.findings
+}
+
+// completed is the snapshot with what it holds of the keys of which replicas say the name alone.
+func completed(access *inventory.Access) *inventory.Access {
+	s, changed := *access.Snapshot(), false
+	s.Secrets = slices.Clone(s.Secrets)
+	for i := range s.Secrets {
+		facts := &s.Secrets[i].Facts
+		facts.Replicas = slices.Clone(facts.Replicas)
+		for j := range facts.Replicas {
+			replica := &facts.Replicas[j]
+			if replica.Key.ARN != "" || replica.KeyID == "" {
+				continue
+			}
+			of := slices.IndexFunc(s.Keys, func(k inventory.Key) bool {
+				return k.Facts.Account == facts.Account && k.Facts.Region == replica.Region &&
+					(replica.KeyID == k.Facts.ID || slices.Contains(k.Facts.Aliases, replica.KeyID) || has(&k, replica.KeyID)) || replica.KeyID == k.Facts.ARN
+			})
+			if of >= 0 {
+				replica.Key, changed = s.Keys[of].Facts, true
+			}
+		}
+	}
+	if !changed {
+		return access
+	}
+	return access.Changed(s)
 }
 
 // notHeld judges keys that secrets need and that the snapshot does not hold, by what the secrets say of them: nobody could describe
