@@ -46,7 +46,13 @@ func (a *Access) Manages(keyARN string) policy.Decision {
 				if best.Answer != policy.Unknown {
 					best = d
 				}
-			case ungiven == "":
+			default:
+				if d.Answer == policy.ExplicitlyDenied && best.Answer == policy.ImplicitlyDenied {
+					best = d
+				}
+				if ungiven != "" {
+					continue
+				}
 				given := *w
 				given.policies.Identity = []*policy.Document{everything}
 				if !denied(ask(&given, &t, putKeyPolicy).Answer) {

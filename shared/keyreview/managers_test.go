@@ -28,9 +28,9 @@ func TestWhoManagesAKeyIsAskedOfAllLayers(t *testing.T) {
 		proposed         bool
 	}{
 		"nothing denies":                    {proposed: true},
-		"an SCP denies all":                 {scp: scp(""), row: "fail nobody of account"},
+		"an SCP denies all":                 {scp: scp(""), row: "fail nobody of account 111122223333 can manage it: denied by statement 0 of service control policy"},
 		"an SCP denies all, by role":        {policy: byRole, scp: scp(""), row: "fail nobody of account"},
-		"an RCP denies all":                 {rcp: deny(""), row: "fail nobody of account"},
+		"an RCP denies all":                 {rcp: deny(""), row: "fail nobody of account 111122223333 can manage it: denied by statement 0 of resource control policy"},
 		"an SCP exempts a role":             {scp: scp(but("admin")), proposed: true},
 		"an RCP exempts a role":             {rcp: deny(but("admin")), proposed: true},
 		"an SCP exempts one that is not":    {scp: scp(but("ghost")), row: "fail nobody of account"},
@@ -84,6 +84,9 @@ func TestWhoManagesAKeyIsAskedOfAllLayers(t *testing.T) {
 			for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
 				if strings.Contains(f.Detail, "can manage it") {
 					row += string(f.Outcome) + " " + f.Detail
+					if f.Outcome == guard.Fail && strings.Contains(f.Detail, "control policy") != strings.Contains(f.Fix, "change the SCP or RCP that stops them") {
+						t.Errorf("%s: %s", f.Detail, f.Fix)
+					}
 					continue
 				}
 				if f.Control.ID == guard.KeyOpen || f.Control.ID == guard.KeyOnlyDelegate {

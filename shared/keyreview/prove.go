@@ -247,8 +247,12 @@ func (r *review) unmanageable(k *inventory.Key) {
 		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "whether anybody of account " + k.Facts.Account + " can manage it is not certain: " + doubt(manages),
 			Fix: "let somebody who is there change the key policy (kms:PutKeyPolicy) without a condition; a person has to decide who"})
 	default:
-		r.add(guard.KeyOpen, k, Finding{Detail: "nobody of account " + k.Facts.Account + " can manage it: nothing lets anybody who is there change the key policy",
-			Fix: "a person has to decide who is to manage the key; as nobody may change its policy, ask AWS Support"})
+		fix := "as nobody may change its policy, ask AWS Support"
+		if slices.ContainsFunc(manages.Decided, func(s policy.StatementRef) bool { return s.Type == policy.TypeSCP || s.Type == policy.TypeRCP }) {
+			fix = "change the SCP or RCP that stops them"
+		}
+		why, _, _ := strings.Cut(strings.TrimPrefix(manages.Why, "not allowed: "), "; ") // without what would have to change, which the fix says
+		r.add(guard.KeyOpen, k, Finding{Detail: "nobody of account " + k.Facts.Account + " can manage it: " + why, Fix: "a person has to decide who is to manage the key; " + fix})
 	}
 }
 
