@@ -214,3 +214,18 @@ func TestAStatementOfEverythingButSomeIsNotDroppedForItsGrants(t *testing.T) {
 		t.Errorf("%+v", found)
 	}
 }
+
+// kms:GrantIsForAWSResource is there when a grant is asked for, and else never: who asks for it in a statement lets nobody use the key by that.
+// Source: KMS Developer Guide, "kms:GrantIsForAWSResource".
+func TestAStatementAboutGrantsOfServicesLetsNobodyUseTheKey(t *testing.T) {
+	k := fine()
+	k.Policy = document(handsOver, `{"Sid":"S","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/job"},"Action":"kms:*","Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":"true"}}}`)
+	std := standard()
+	std.Seen = []keyreview.Use{{Key: arn, Principal: "arn:aws:iam::111122223333:role/job", Action: "kms:GenerateDataKeyWithoutPlaintext", Via: "ec2.eu-central-1.amazonaws.com"}}
+	s := snapshot(k, secret("db", "app"))
+	s.Principals = append(s.Principals, role("job", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`))
+	found := keyreview.Review(inventory.Prepare(s), std, now)
+	if len(found) != 1 || found[0].After != "" || !strings.Contains(found[0].Fix, "role/job was seen using it (kms:GenerateDataKeyWithoutPlaintext through ec2.eu-central-1.amazonaws.com) and would lose it") {
+		t.Errorf("%+v", found)
+	}
+}

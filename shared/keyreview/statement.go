@@ -170,6 +170,9 @@ func (o only) answer(c caller) policy.Answer {
 		}
 	}
 	maps.Copy(context, c.context)
+	if c.action != grant && !slices.Contains(grantActions, c.action) {
+		context["kms:GrantIsForAWSResource"] = nil // Source: KMS Developer Guide, "kms:GrantIsForAWSResource": of CreateGrant, ListGrants and RevokeGrant
+	}
 	identity := unrelated
 	if c.iam {
 		identity = anything
