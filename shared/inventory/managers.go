@@ -39,10 +39,13 @@ func (a *Access) Manages(keyARN string) policy.Decision {
 		}
 		for _, w := range askers {
 			d := ask(w, &t, putKeyPolicy)
-			switch answer := w.capped(d.Answer); {
-			case answer == policy.Allowed:
+			if d.Answer == policy.Allowed && w.only != "" {
+				d = doubtful(w.only)
+			}
+			switch d.Answer {
+			case policy.Allowed:
 				return d
-			case answer == policy.Unknown:
+			case policy.Unknown:
 				if best.Answer != policy.Unknown {
 					best = d
 				}

@@ -216,6 +216,7 @@ func TestWhoManagesAKeyIsThereAndNoService(t *testing.T) {
 	}{
 		"a role that is there":                         {policy: names("iam::111122223333:role/admin")},
 		"a session of it":                              {policy: names("sts::111122223333:assumed-role/admin/ann")},
+		"a session that nobody is known to name":       {names("sts::111122223333:assumed-role/app/ann"), false, "unknown nobody is known to choose that name"},
 		"a role that nobody made":                      {names("iam::111122223333:role/ghost"), false, "fail nobody of account"},
 		"a session of one that nobody made":            {names("sts::111122223333:assumed-role/ghost/ann"), false, "fail nobody of account"},
 		"one of an account that was not read":          {names("iam::111122223333:role/ghost"), true, "unknown not all principals of the account were read: access denied"},
@@ -231,7 +232,9 @@ func TestWhoManagesAKeyIsThereAndNoService(t *testing.T) {
 			s := snapshot(k)
 			slr := role("x", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
 			slr.ARN = "arn:aws:" + linked
-			s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`), slr)
+			admin := role("admin", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`)
+			admin.Trust = document(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}`)
+			s.Principals = append(s.Principals, admin, slr)
 			if test.unread {
 				s.Unread = append(s.Unread, inventory.Unread{Account: own, Part: inventory.PartPrincipals, Why: "access denied"})
 			}
