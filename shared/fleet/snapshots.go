@@ -118,9 +118,10 @@ func attachesAny(levels []inventory.Level) bool {
 	return slices.ContainsFunc(levels, func(l inventory.Level) bool { return len(l.Policies) > 0 })
 }
 
-// Account reads what is in one account. Its Accounts are empty: Organization has them.
+// Account reads what is in one account. Its Accounts say which Regions were read: Organization has the rest.
 func (t *Snapshots) Account(ctx context.Context, id string) inventory.Snapshot {
 	s := t.principals(ctx, id)
+	s.Accounts = []inventory.Account{{ID: id, Regions: t.Regions}}
 	for _, region := range t.Regions {
 		if err := t.Reader.Secrets(ctx, id, region, func(found inventory.Secret) { s.Secrets = append(s.Secrets, found) }); err != nil {
 			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartSecrets, Account: id, Region: region, Why: err.Error()})

@@ -7,7 +7,7 @@ import (
 )
 
 // Merge puts parts of one organization together. What is in several parts is taken from the first; lists come sorted,
-// so that the same facts make the same file.
+// so that the same facts make the same file. The Regions of an account are those of all parts.
 func Merge(parts ...Snapshot) Snapshot {
 	all := Snapshot{Version: Version, Controls: map[string]Policy{}, Managed: map[string]string{}}
 	for _, p := range parts {
@@ -26,7 +26,14 @@ func Merge(parts ...Snapshot) Snapshot {
 		all.Keys = append(all.Keys, p.Keys...)
 		all.Unread = append(all.Unread, p.Unread...)
 	}
+	regions := map[string][]string{}
+	for _, a := range all.Accounts {
+		regions[a.ID] = append(regions[a.ID], a.Regions...)
+	}
 	all.Accounts = distinct(all.Accounts, func(a Account) string { return a.ID })
+	for i := range all.Accounts {
+		all.Accounts[i].Regions = once(regions[all.Accounts[i].ID])
+	}
 	all.Groups = distinct(all.Groups, func(g Group) string { return g.Account + "/" + g.Name })
 	all.Principals = distinct(all.Principals, func(p Principal) string { return p.ARN })
 	all.Secrets = distinct(all.Secrets, func(s Secret) string { return s.Facts.ARN })
