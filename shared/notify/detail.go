@@ -22,6 +22,9 @@ func Details(n guard.Notice) []guard.Passage {
 		if counts.Still > 0 {
 			all = append(all, guard.Passage{Text: "Of what stops, " + guard.Count(counts.Still, "secret", "secrets") + " can still be opened by another version, or in another Region or account."})
 		}
+		if counts.Unsure > 0 {
+			all = append(all, guard.Passage{Text: "Of what stops, or stops in part, " + guard.Count(counts.Unsure, "secret has", "secrets have") + " another version, Region or account of which nobody knows whether it still opens."})
+		}
 		if counts.Ending > 0 {
 			all = append(all, guard.Passage{Text: "Of what does not stop, " + guard.Count(counts.Ending, "secret opens", "secrets open") + " only until imported key material expires."})
 		}

@@ -274,6 +274,7 @@ func TestAHeadlineCountsWhatStops(t *testing.T) {
 		"Key k is disabled: what stops could not be seen":                      {State: guard.KeyDisabled, Unknown: unknown},
 		"Key k is disabled: 1 stops, 1 does not":                               {State: guard.KeyDisabled, Stops: stops, Remains: stops},
 		"Key k is pending deletion: 1 stops, 0 do not, 2 unknown":              {State: guard.KeyPendingDeletion, Stops: stops, Unknown: unknown},
+		"Key k is disabled: 1 stops, 0 do not, 1 unknown in part":              {State: guard.KeyDisabled, Stops: []guard.Affected{{Name: "a", Fate: guard.FateUnreadReplica}}},
 		"Key k is disabled: 0 stop, 2 do not (1 for now)":                      {State: guard.KeyDisabled, Remains: []guard.Affected{{Name: "a"}, {Name: "b", Ends: []guard.End{{}}}}},
 		"Key k is pending deletion: 1 stops in its recovery window, 2 unknown": {State: guard.KeyPendingDeletion, Unknown: unknown, Index: &guard.Indexed{Waiting: stops}},
 		"Key k is pending deletion: 1 stops, 0 do not, 3 in recovery":          {State: guard.KeyPendingDeletion, Stops: stops, Index: &guard.Indexed{Waiting: stops, More: 2}},
