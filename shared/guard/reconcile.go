@@ -181,10 +181,10 @@ func (r *reconciler) ending(f Finding, o Outcome) Ending {
 	switch {
 	case r.secret.PendingDeletion():
 		return EndGone
-	case o == Pass && f.Control == SecretReplicaKey && len(f.Subject.Replicas) > 0 && !f.Subject.replicasIn(r.secret):
-		return EndMoot // the replicas that failed are there no more
-	case o == Pass && f.Control == SecretKeyUnusable && f.Subject.movedOn(r.secret):
-		return EndMoved
+	case o == Pass && f.Control == SecretKeyUnusable:
+		return f.Subject.became(r.secret)
+	case o == Pass && f.Control == SecretReplicaKey && f.Subject.became(r.secret) == EndRemoved:
+		return EndRemoved
 	case o == Pass:
 		return EndPassed
 	default:

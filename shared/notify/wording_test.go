@@ -72,13 +72,14 @@ func TestAClosingSaysWhatIsLeft(t *testing.T) {
 		state guard.LockState
 		want  string
 	}{
-		"sealed":                          {guard.EndPassed, guard.StateSealed, "Resolved: " + title + ". There is nothing to do."},
-		"under a CMK, not sealed":         {guard.EndPassed, guard.StateDual, "Resolved: " + title + ". Older copies still open with the previous key until two new versions are written."},
-		"not proven":                      {guard.EndUnknown, guard.StateUnknown, "Closed: " + title + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."},
-		"it does not apply any more":      {guard.EndMoot, guard.StateDual, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
-		"set back":                        {guard.EndPassed, guard.StateDrifted, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
-		"never moved":                     {guard.EndPassed, guard.StateDefault, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
-		"for a reason of a newer version": {"quantum", guard.StateSealed, "Closed: " + title + ", by a newer version of Doublelock, for a reason that this one does not know."},
+		"sealed":                            {guard.EndPassed, guard.StateSealed, "Resolved: " + title + ". There is nothing to do."},
+		"under a CMK, not sealed":           {guard.EndPassed, guard.StateDual, "Resolved: " + title + ". Older copies still open with the previous key until two new versions are written."},
+		"not proven":                        {guard.EndUnknown, guard.StateUnknown, "Closed: " + title + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."},
+		"what failed is not there any more": {guard.EndRemoved, guard.StateDual, "Closed: " + title + ", because what failed is not among its labelled copies any more. What fails now is a finding of its own."},
+		"it does not apply any more":        {guard.EndMoot, guard.StateDual, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
+		"set back":                          {guard.EndPassed, guard.StateDrifted, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
+		"never moved":                       {guard.EndPassed, guard.StateDefault, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
+		"for a reason of a newer version":   {"quantum", guard.StateSealed, "Closed: " + title + ", by a newer version of Doublelock, for a reason that this one does not know."},
 	} {
 		n := notifytest.Resolved(guard.SecretDefaultKey, "app")
 		n.State, n.Finding.End, n.Finding.Title = c.state, c.end, "The secret is under the AWS managed key"
