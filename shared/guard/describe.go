@@ -79,6 +79,8 @@ func (f Finding) endWords() string {
 		return f.Title + ": another key is set, which can be used"
 	case EndRemoved:
 		return f.Title + ": what failed is not among its labelled copies any more"
+	case EndReplica:
+		return f.Title + ": the secret is a replica now, which is judged with its primary"
 	case EndUnknown:
 		return f.Title + ": another key is set; whether older copies still open with the previous one is not known"
 	case EndGone:

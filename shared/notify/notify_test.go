@@ -299,6 +299,7 @@ func TestAClosingSaysWhatIsTrueNow(t *testing.T) {
 		"the same, back to the AWS managed key":                          {guard.SecretKeyUnusable, guard.EndMoved, guard.StateDrifted, "CLOSED: app is under the AWS managed key now"},
 		"a replica that is there no more":                                {guard.SecretReplicaKey, guard.EndRemoved, guard.StateSealed, "CLOSED: What failed of app does not count any more"},
 		"one with a disabled key, of a secret under the AWS managed key": {guard.SecretKeyUnusable, guard.EndRemoved, guard.StateDefault, "CLOSED: What failed of app does not count any more"},
+		"a replica now":                                                  {guard.SecretKeyUnapproved, guard.EndReplica, guard.StateDefault, "CLOSED: app is a replica now"},
 		"a replica that is there no more, by a version before":           {guard.SecretReplicaKey, guard.EndMoot, guard.StateSealed, "CLOSED: DL.SECRET.3 does not apply to app any more"},
 		"sealed, stored before endings were":                             {guard.SecretNotSealed, "", guard.StateSealed, "DONE: app is sealed"},
 		"a key that was enabled, and is not in use":                      {guard.SecretKeyUnusable, guard.EndPassed, guard.StateDefault, "DONE: The key of app can be used again"},

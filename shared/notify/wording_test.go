@@ -75,6 +75,7 @@ func TestAClosingSaysWhatIsLeft(t *testing.T) {
 		"sealed":                            {guard.EndPassed, guard.StateSealed, "Resolved: " + title + ". There is nothing to do."},
 		"under a CMK, not sealed":           {guard.EndPassed, guard.StateDual, "Resolved: " + title + ". Older copies still open with the previous key until two new versions are written."},
 		"not proven":                        {guard.EndUnknown, guard.StateUnknown, "Closed: " + title + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."},
+		"it is a replica now":               {guard.EndReplica, guard.StateSealed, "Closed: " + title + ", because the secret is a replica now. What fails of it is a finding of its primary."},
 		"what failed is not there any more": {guard.EndRemoved, guard.StateDual, "Closed: " + title + ", because what failed is not among its labelled copies any more. What fails now is a finding of its own."},
 		"it does not apply any more":        {guard.EndMoot, guard.StateDual, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
 		"set back":                          {guard.EndPassed, guard.StateDrifted, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
