@@ -10,6 +10,7 @@ type BlastRadius struct {
 	Key     string     `json:"key"`              // key ARN
 	State   KeyState   `json:"state"`            // of the key, now
 	Store   string     `json:"store,omitzero"`   // id of its custom key store; "" for none
+	Window  int        `json:"window,omitzero"`  // of KeyPendingReplicaDeletion: as Key.Window
 	Stops   []Affected `json:"stops"`            // its current version cannot be read: what readers get who ask for no other. Affected.Still: something else of it can
 	Partly  []Affected `json:"partly,omitempty"` // its current version can be read, and something else of it cannot: another version, or the current one of a replica
 	Remains []Affected `json:"remains"`          // it is under the key, and nothing of it stops
@@ -85,7 +86,7 @@ func firsts(list []Affected, most int) []Affected { return list[:min(len(list), 
 
 // Blast says which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
 func Blast(key Key, secrets []Secret) BlastRadius {
-	radius := BlastRadius{Key: key.ARN, State: key.State, Store: key.Store, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
+	radius := BlastRadius{Key: key.ARN, State: key.State, Store: key.Store, Window: key.Window, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
 	for _, s := range secrets {
 		copies := CopiesOf(s)
 		if copies.Elsewhere != Listed {

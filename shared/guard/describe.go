@@ -267,7 +267,7 @@ func (k Key) doubtWords() string {
 	case k.State == KeyMissing:
 		return name + " does not exist any more"
 	default:
-		return name + " is in state " + string(k.State)
+		return name + " " + k.stateWords()
 	}
 }
 

@@ -75,12 +75,12 @@ const (
 
 // brief is a key by what decides: its name, manager and state.
 func (k *Key) brief() Key {
-	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, NotAsked: k.NotAsked, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo, Store: k.Store}
+	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, NotAsked: k.NotAsked, DeletionDate: k.DeletionDate, Window: k.Window, ValidTo: k.ValidTo, Store: k.Store}
 }
 
 // briefly reports whether a key is the brief of another.
 func (k *Key) briefly(of *Key) bool {
-	return k.ARN == of.ARN && k.ID == of.ID && k.Manager == of.Manager && k.State == of.State && k.NotAsked == of.NotAsked && k.Store == of.Store &&
+	return k.ARN == of.ARN && k.ID == of.ID && k.Manager == of.Manager && k.State == of.State && k.NotAsked == of.NotAsked && k.Store == of.Store && k.Window == of.Window &&
 		k.DeletionDate.Equal(of.DeletionDate) && k.ValidTo.Equal(of.ValidTo)
 }
 

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -17,6 +18,13 @@ func Details(n guard.Notice) []guard.Passage {
 	if n.Kind == guard.NoticeIncident && n.Blast != nil {
 		if !n.Blast.Empty() && n.Blast.Elsewhere != guard.Listed {
 			all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
+		}
+		if n.Blast.Now() == guard.KeyPendingReplicaDeletion {
+			at := n.At
+			if said := n.Blast.Said; said != nil && !said.At.IsZero() {
+				at = said.At
+			}
+			all = append(all, guard.Passage{Text: sentence(guard.WaitWords(n.Blast.Window) + ", so not before " + day(at.AddDate(0, 0, cmp.Or(n.Blast.Window, guard.LeastWindow))))})
 		}
 		counts := n.Blast.Counts()
 		if counts.Still > 0 {
@@ -95,6 +103,8 @@ func findingSentences(n guard.Notice) string {
 				return "a key that does not exist any more"
 			case !k.DeletionDate.IsZero():
 				return k.ARN + ", which is " + stateWord(k.State) + ": what it alone opens is lost for good from " + day(k.DeletionDate) + " on"
+			case k.State == guard.KeyPendingReplicaDeletion:
+				return k.ARN + ", which is " + stateWord(k.State) + " (" + guard.WaitWords(k.Window) + "): what it alone opens is lost for good then"
 			case k.State.Usable() && !k.ValidTo.IsZero():
 				return k.ARN + ", which opens nothing from " + day(k.ValidTo) + " on, when its imported material expires"
 			}

@@ -141,6 +141,9 @@ func TestDetailsAreWholeSentences(t *testing.T) {
 	}
 	secret := noticed("", "", nil).Resource
 	sought := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
+	incident := func(blast *guard.BlastRadius) guard.Notice {
+		return guard.Notice{Kind: guard.NoticeIncident, At: sought, Blast: blast}
+	}
 	for sentence, c := range map[string]struct {
 		notice guard.Notice
 		want   []guard.Passage
@@ -161,6 +164,10 @@ func TestDetailsAreWholeSentences(t *testing.T) {
 		"a key that its owner approved by a tag":    {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older, SelfApproved: guard.ApprovedByTag}}), []guard.Passage{{Text: "The secret is under " + older + ", which is approved by a tag that its owner can write."}}},
 		"a key of which only the ARN is known":      {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older}}), []guard.Passage{{Text: "The secret is under " + older + ", which is not approved."}}},
 		"a key of which only the state is known":    {found(guard.SecretKeyUnusable, guard.Subject{Key: guard.Key{State: guard.KeyMissing}}), []guard.Passage{{Text: "The secret is under a key that does not exist any more."}}},
+		"a key that waits for its replicas":         {found(guard.SecretKeyUnusable, guard.Subject{Key: guard.Key{ARN: older, State: guard.KeyPendingReplicaDeletion, Window: 9}}), []guard.Passage{{Text: "The secret is under " + older + ", which is pending deletion (KMS deletes it 9 days after the last of its replica keys is deleted, for which no day is known): what it alone opens is lost for good then."}}},
+		"an incident of such a key":                 {incident(&guard.BlastRadius{State: guard.KeyPendingReplicaDeletion, Window: 9}), []guard.Passage{{Text: "KMS deletes it 9 days after the last of its replica keys is deleted, for which no day is known, so not before 29 November 2026 08:00 UTC."}}},
+		"one by an event's word":                    {incident(&guard.BlastRadius{Said: &guard.Said{State: guard.KeyPendingReplicaDeletion, At: sought.AddDate(0, 0, -1)}}), []guard.Passage{{Text: "KMS deletes it 7 days or more after the last of its replica keys is deleted, for which no day is known, so not before 26 November 2026 08:00 UTC."}}},
+		"one of which part is not known":            {incident(&guard.BlastRadius{State: guard.KeyDisabled, Elsewhere: guard.Listed, Stops: []guard.Affected{{Fate: guard.FateUnreadReplica}}}), []guard.Passage{{Text: "Of what stops, or stops in part, 1 secret has another version, Region or account of which nobody knows whether it still opens."}}},
 		"an older key by its ARN":                   {found(guard.SecretNotSealed, version(guard.Key{ARN: own, Manager: guard.ManagerCustomer}, guard.Key{ARN: older, Manager: guard.ManagerCustomer, State: guard.KeyEnabled})), []guard.Passage{{Text: "AWSPREVIOUS (version v1) still opens with " + older + "."}}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
