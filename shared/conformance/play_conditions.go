@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/localaws"
@@ -175,7 +176,7 @@ func aliasCondition(by denier) func(context.Context, *World) (Answer, error) {
 					}
 					return err
 				})
-			}, nil)
+			}, func() error { return w.isThere(ctx, try.name) })
 			if err != nil {
 				return "", err
 			}
@@ -198,10 +199,24 @@ const layer = `{"Effect":"Deny","Action":["kms:GenerateDataKey","kms:Encrypt"],"
 	"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/aws/secretsmanager"},"StringLike":{"kms:ViaService":"secretsmanager.*"}}}`
 
 func layerCreate(ctx context.Context, w *World) (Answer, error) {
-	return refusedOrNot(stopped(ctx, w, bySession, "create", layer, func(s *sandbox.Session) error {
-		_, err := s.CreateSecret(ctx, w.what("new"), "")
+	return creates(ctx, w, layer, "")
+}
+
+// creates makes a secret under a key as somebody whom a statement binds.
+func creates(ctx context.Context, w *World, statement, key string) (Answer, error) {
+	return refusedOrNot(stopped(ctx, w, bySession, "create", statement, func(s *sandbox.Session) error {
+		_, err := s.CreateSecret(ctx, w.what("new"), key)
 		return err
-	}, nil))
+	}, func() error { return w.isThere(ctx, "new") }))
+}
+
+// isThere errs unless a secret that was made is there, also for whoever did not make it.
+func (w *World) isThere(ctx context.Context, what string) error {
+	name := w.own.Run().Name(w.what(what))
+	return w.eventually(ctx, "see a secret that was made", func(ctx context.Context) error {
+		_, err := w.own.Describe(ctx, name)
+		return err
+	})
 }
 
 func refusedOrNot(refused bool, err error) (Answer, error) {
@@ -270,9 +285,17 @@ func principalARN(ctx context.Context, w *World) (Answer, error) {
 		answer  Answer
 		pattern string
 	}{{"role", c.role}, {"session", p.New("sts", "", account, "assumed-role/"+w.own.Run().Name("*")).String()}} {
-		trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + p.Root(account) + `"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:PrincipalArn":"` + as.pattern + `"}}}]}`
+		trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:PrincipalArn":%[2]q}}},
+			{"Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":%[3]q}}}]}`, p.Root(account), as.pattern, c.external)
 		target, err := w.own.CreateRole(ctx, w.what(string(as.answer)), trust, "")
 		if err != nil {
+			return "", err
+		}
+		if err := w.eventually(ctx, "take the role with its external id", func(ctx context.Context) error { // it is there, and its policy counts
+			_, err := session.Assume(ctx, target, w.sessionName("target"), "", c.external)
+			return err
+		}); err != nil {
 			return "", err
 		}
 		err = w.eventually(ctx, "take the role", func(ctx context.Context) error {

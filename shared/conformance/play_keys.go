@@ -38,7 +38,7 @@ func keyQuestions() []Question {
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
 			}, Assumed: Refused, Control: mayDisableKeys, Play: trailingDays},
 		{ID: "kms.grant.context", Row: 22, Title: "Does a grant with EncryptionContextSubset on SecretARN let a reader in?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html",
-			Calls: calls(asRole, "kms:CreateGrant"),
+			Calls: calls(asRole, "kms:CreateGrant kms:ListGrants"),
 			Choices: []Choice{
 				{Answer: "reads", Meaning: "rescue by grant works (migration.rescueGrants)"},
 				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock", Set: func(b *localaws.Behavior) { b.NoSecondLock = true }},
@@ -207,8 +207,14 @@ func grantContext(ctx context.Context, w *World) (Answer, error) {
 	case !sandbox.Denied(err):
 		return "", err
 	}
-	if err := w.own.GrantDecrypt(ctx, key, role, map[string]string{"SecretARN": secret}); err != nil {
+	grant, err := w.own.GrantDecrypt(ctx, key, role, map[string]string{"SecretARN": secret})
+	if err != nil {
 		return "", err
+	}
+	if there, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) { return w.own.Granted(ctx, key, grant) }); err != nil {
+		return "", err
+	} else if !there {
+		return "", fmt.Errorf("%w: the grant was made, and is not there", errUnexpected)
 	}
 	start := time.Now()
 	reads, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {

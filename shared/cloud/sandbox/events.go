@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -94,6 +95,20 @@ func (s *Session) HasRule(ctx context.Context, what string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// Sends reports whether there is an enabled rule of that name on the default bus, with a target.
+func (s *Session) Sends(ctx context.Context, what, target string) (bool, error) {
+	name := s.run.Name(what)
+	rule, err := s.events().DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: &name})
+	if err != nil {
+		return false, session.Fail(err, "describe rule %s", name)
+	}
+	targets, err := s.events().ListTargetsByRule(ctx, &eventbridge.ListTargetsByRuleInput{Rule: &name})
+	if err != nil {
+		return false, session.Fail(err, "list targets of rule %s", name)
+	}
+	return rule.State == types.RuleStateEnabled && slices.ContainsFunc(targets.Targets, func(t types.Target) bool { return aws.ToString(t.Arn) == target }), nil
 }
 
 // IntendRule writes down a rule that somebody else makes for the run, by name.

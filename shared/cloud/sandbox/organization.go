@@ -97,12 +97,13 @@ func (s *Session) removePolicy(ctx context.Context, name string) error {
 		return session.Fail(err, "list targets of policy %s", name)
 	}
 	for _, t := range targets.Targets {
-		if _, err := s.organizations().DetachPolicy(ctx, &organizations.DetachPolicyInput{PolicyId: &id, TargetId: t.TargetId}); err != nil {
-			return session.Fail(err, "detach policy %s", name)
+		_, err := s.organizations().DetachPolicy(ctx, &organizations.DetachPolicyInput{PolicyId: &id, TargetId: t.TargetId})
+		if err := session.Fail(err, "detach policy %s", name); err != nil && !Gone(err) { // the target, and not the policy, may be gone
+			return err
 		}
 	}
 	var inUse error
-	gone, err := Until(ctx, detachTime, func(ctx context.Context) (bool, error) {
+	gone, err := s.clock.until(ctx, detachTime, func(ctx context.Context) (bool, error) {
 		_, err := s.organizations().DeletePolicy(ctx, &organizations.DeletePolicyInput{PolicyId: &id})
 		if Code(err) == "PolicyInUseException" {
 			inUse = err
@@ -143,7 +144,7 @@ func (s *Session) eachPolicy(ctx context.Context, do func(types.PolicySummary)) 
 	return nil
 }
 
-// findPolicies finds the policies of a run; an account that may not list policies has made none.
+// findPolicies finds the policies of a run: the management account alone makes them.
 func (s *Session) findPolicies(ctx context.Context) ([]string, error) {
 	var names []string
 	err := s.eachPolicy(ctx, func(p types.PolicySummary) {
@@ -152,7 +153,9 @@ func (s *Session) findPolicies(ctx context.Context) ([]string, error) {
 		}
 	})
 	if Denied(err) || Code(err) == "AWSOrganizationsNotInUseException" {
-		return nil, nil
+		if manager, unknown := s.ManagementAccount(ctx); unknown == nil && manager != s.account {
+			return nil, nil
+		}
 	}
 	return names, err
 }
