@@ -119,7 +119,7 @@ func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
 	var refused error
 	gone, err := s.clock.until(ctx, k.look, func(ctx context.Context) (bool, error) {
 		switch err := k.remove(in, ctx, r.Name); {
-		case in.nothing(err):
+		case nothing(err):
 			return true, nil
 		case Code(err) != "" && !Denied(err):
 			refused, was = err, true
@@ -130,17 +130,13 @@ func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
 		}
 	})
 	if err == nil && !gone {
-		err = cmp.Or(refused, fmt.Errorf("remove %s: AWS says that it is done, and it is still there %s later", r, k.look))
+		err = cmp.Or(refused, fmt.Errorf("AWS says that it is done, and it is still there %s later", k.look))
 	}
 	return was && gone, err
 }
 
-// nothing reports that there is no such thing, or that whoever was asked has none of the kind: a double that cannot make it, or an AWS
-// Region that says so. An answer without a code may be anybody's on the way to AWS.
-func (s *Session) nothing(err error) bool {
-	code := Code(err)
-	return errors.Is(err, errNothing) || Gone(err) || Unknown(err) && (s.c.Options().Endpoint != "" || code != "" && code != "UnknownError")
-}
+// nothing reports that there is no such thing, or that whoever was asked has none of the kind: a double that cannot make it.
+func nothing(err error) bool { return errors.Is(err, errNothing) || Gone(err) || Unknown(err) }
 
 // bare is a name without what its kind puts before it.
 func bare(kind Kind, name string) string {
