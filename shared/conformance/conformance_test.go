@@ -175,7 +175,7 @@ func TestTheRightsAreExactlyThoseThatARunTakes(t *testing.T) {
 			t.Errorf("%s: %s %s", r.Question, r.Reason, r.Detail)
 		}
 	}
-	if err := manager.HoldsOnly(t.Context(), ou, account); err != nil {
+	if err := manager.BindsOnly(t.Context(), ou, account); err != nil {
 		t.Error(err)
 	}
 	if _, err := own.ManagementAccount(t.Context()); err != nil {

@@ -241,3 +241,25 @@ func TestWhatAWSRemovesInTheBackgroundIsWaitedFor(t *testing.T) {
 		})
 	}
 }
+
+// A page of a list may be empty, and not the last.
+func TestWhatIsOnALaterPageIsFound(t *testing.T) {
+	for operation, kind := range map[string]sandbox.Kind{"ListRules": sandbox.Rule, "ListEventBuses": sandbox.Bus, "ListConnections": sandbox.Connection, "ListQueues": sandbox.Queue} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			l := startPlain(t)
+			oneOfEach(t, l)
+			pages := 0
+			l.rewrites(t, operation, func(answer []byte) ([]byte, error) {
+				if pages++; pages == 1 {
+					return []byte(`{"NextToken":"0"}`), nil
+				}
+				return answer, nil
+			})
+			found, err := l.session(t, account, "role/Sandbox/later", run, unwritten).Find(t.Context(), home, true, []sandbox.Kind{kind})
+			if err != nil || len(found) != 1 || pages != 2 {
+				t.Errorf("%v on %d pages, %v", found, pages, err)
+			}
+		})
+	}
+}

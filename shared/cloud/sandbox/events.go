@@ -163,15 +163,18 @@ func (s *Session) removeConnection(ctx context.Context, name string) error {
 
 func (s *Session) findConnections(ctx context.Context) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.events().ListConnections(ctx, &eventbridge.ListConnectionsInput{NamePrefix: &prefix})
-	if err != nil {
-		return nil, session.Fail(err, "list connections")
-	}
 	var names []string
-	for _, c := range out.Connections {
-		names = append(names, aws.ToString(c.Name))
-	}
-	return names, nil
+	err := eachPage(func(token *string) (*string, error) {
+		out, err := s.events().ListConnections(ctx, &eventbridge.ListConnectionsInput{NamePrefix: &prefix, NextToken: token})
+		if err != nil {
+			return nil, session.Fail(err, "list connections")
+		}
+		for _, c := range out.Connections {
+			names = append(names, aws.ToString(c.Name))
+		}
+		return out.NextToken, nil
+	})
+	return names, err
 }
 
 func (s *Session) removeRule(ctx context.Context, name string) error {
@@ -242,15 +245,18 @@ func (s *Session) findBusRules(ctx context.Context) ([]string, error) {
 
 func (s *Session) findRulesOf(ctx context.Context, bus *string) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.events().ListRules(ctx, &eventbridge.ListRulesInput{NamePrefix: &prefix, EventBusName: bus})
-	if err != nil {
-		return nil, session.Fail(err, "list rules")
-	}
 	var names []string
-	for _, r := range out.Rules {
-		names = append(names, aws.ToString(r.Name))
-	}
-	return names, nil
+	err := eachPage(func(token *string) (*string, error) {
+		out, err := s.events().ListRules(ctx, &eventbridge.ListRulesInput{NamePrefix: &prefix, EventBusName: bus, NextToken: token})
+		if err != nil {
+			return nil, session.Fail(err, "list rules")
+		}
+		for _, r := range out.Rules {
+			names = append(names, aws.ToString(r.Name))
+		}
+		return out.NextToken, nil
+	})
+	return names, err
 }
 
 func (s *Session) removeBus(ctx context.Context, name string) error {
@@ -267,15 +273,18 @@ func (s *Session) removeBus(ctx context.Context, name string) error {
 
 func (s *Session) findBuses(ctx context.Context) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.events().ListEventBuses(ctx, &eventbridge.ListEventBusesInput{NamePrefix: &prefix})
-	if err != nil {
-		return nil, session.Fail(err, "list buses")
-	}
 	var names []string
-	for _, b := range out.EventBuses {
-		if s.run.of(aws.ToString(b.Name)) {
-			names = append(names, aws.ToString(b.Name))
+	err := eachPage(func(token *string) (*string, error) {
+		out, err := s.events().ListEventBuses(ctx, &eventbridge.ListEventBusesInput{NamePrefix: &prefix, NextToken: token})
+		if err != nil {
+			return nil, session.Fail(err, "list buses")
 		}
-	}
-	return names, nil
+		for _, b := range out.EventBuses {
+			if s.run.of(aws.ToString(b.Name)) {
+				names = append(names, aws.ToString(b.Name))
+			}
+		}
+		return out.NextToken, nil
+	})
+	return names, err
 }

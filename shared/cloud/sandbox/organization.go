@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,8 +30,18 @@ func (s *Session) ManagementAccount(ctx context.Context) (string, error) {
 	return inAnswer(aws.ToString(orZero(out.Organization).MasterAccountId), "describe organization")
 }
 
-// HoldsOnly errs unless an OU holds one account and nothing else: a policy on it reaches nobody who did not ask for it.
-func (s *Session) HoldsOnly(ctx context.Context, ou, account string) error {
+// BindsOnly errs unless a service control policy on an OU would bind one account and nothing else: it reaches nobody who did not ask for
+// it. In an organization that has not enabled such policies it would bind nobody.
+func (s *Session) BindsOnly(ctx context.Context, ou, account string) error {
+	roots, err := s.organizations().ListRoots(ctx, &organizations.ListRootsInput{})
+	if err != nil {
+		return session.Fail(err, "list roots")
+	}
+	if !slices.ContainsFunc(roots.Roots, func(r types.Root) bool {
+		return slices.Contains(r.PolicyTypes, types.PolicyTypeSummary{Type: types.PolicyTypeServiceControlPolicy, Status: types.PolicyTypeStatusEnabled})
+	}) {
+		return fmt.Errorf("service control policies are not enabled in the organization, and %s would not be bound by one", ou)
+	}
 	accounts, err := s.organizations().ListAccountsForParent(ctx, &organizations.ListAccountsForParentInput{ParentId: &ou})
 	if err != nil {
 		return session.Fail(err, "list accounts of %s", ou)

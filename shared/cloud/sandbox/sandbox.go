@@ -212,6 +212,15 @@ func (c Clock) until(ctx context.Context, limit time.Duration, ask func(context.
 	}
 }
 
+// eachPage calls list with the token of each page of a list, nil of the first.
+func eachPage(list func(token *string) (next *string, err error)) error {
+	token, err := list(nil)
+	for err == nil && aws.ToString(token) != "" {
+		token, err = list(token)
+	}
+	return err
+}
+
 // Denied reports whether an error says that somebody had no right.
 func Denied(err error) bool { return errors.Is(err, guard.ErrDenied) }
 
