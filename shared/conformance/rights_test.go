@@ -119,7 +119,7 @@ func TestTheRightsOfEachQuestionAloneAreTheCallsThatItMakes(t *testing.T) {
 				o.Management = l.session(t, management, "role/Limited/me", run, journal.Intend)
 				inSandbox := slices.DeleteFunc(sandbox.Kinds(), func(k sandbox.Kind) bool { return k == sandbox.Policy })
 				sessions[account], sessions[management] = own.Finding(inSandbox...), o.Management.Finding(sandbox.Policy) // as the command does
-				if err := o.Management.BindsOnly(t.Context(), ou, account); err != nil { // the same
+				if err := o.Management.BindsOnly(t.Context(), ou, account); err != nil {                                  // the same
 					t.Error(err)
 				}
 			} else if _, err := own.ManagementAccount(t.Context()); err != nil { // the same

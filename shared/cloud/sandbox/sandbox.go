@@ -189,7 +189,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return smithytime.SleepWithContext(ctx, d)
 }
 
-// Until asks again and again until the answer is yes, with growing pauses of up to five seconds, for as long as a limit.
+// Until asks again and again until the answer is yes, with growing pauses of up to five seconds, for as long as a limit, and
+// twice at least.
 // It reports whether it was; the error is that of asking, or of the context.
 func Until(ctx context.Context, limit time.Duration, ask func(context.Context) (bool, error)) (bool, error) {
 	return wall.until(ctx, limit, ask)
@@ -197,15 +198,14 @@ func Until(ctx context.Context, limit time.Duration, ask func(context.Context) (
 
 func (c Clock) until(ctx context.Context, limit time.Duration, ask func(context.Context) (bool, error)) (bool, error) {
 	pause, end := 50*time.Millisecond, c.Now().Add(limit)
-	for {
+	for last := false; ; {
 		yes, err := ask(ctx)
-		if yes || err != nil {
+		if yes || err != nil || last {
 			return yes, err
 		}
-		if c.Now().Add(pause).After(end) {
-			return false, nil
-		}
-		if err := c.Sleep(ctx, pause); err != nil {
+		rest := end.Sub(c.Now())
+		last = rest <= pause // a slow first look is not the only one
+		if err := c.Sleep(ctx, max(min(pause, rest), 0)); err != nil {
 			return false, err
 		}
 		pause = min(pause*2, 5*time.Second)
