@@ -54,6 +54,18 @@ func conditionQuestions() []Question {
 				{Answer: "session", ByRefusal: true, Meaning: "every account becomes a coverage finding: the trust policies have to name sessions", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsSession }},
 				{Answer: "neither", ByRefusal: true, Meaning: "the member roles cannot be trusted by aws:PrincipalArn", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsAbsent }},
 			}, Assumed: "role", Control: mayTakeRoles, Play: principalARN},
+		{ID: "kms.everyone.session-policy", Row: 34, Title: "Does the policy of the AWS managed key, which allows everyone, let in a session whose session policy says nothing of KMS?", Document: "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html",
+			Calls: calls(asRole),
+			Choices: []Choice{
+				{Answer: Opens, Meaning: "who may read a secret under the AWS managed key opens it, whatever limits the session"},
+				{Answer: Refused, ByRefusal: true, Meaning: "a session policy without KMS is a second lock also under the AWS managed key: can and readers name too many"},
+			}, Assumed: Opens, Control: mayReadDefault, Play: everyoneLimited},
+		{ID: "secretsmanager.version-stage.default", Row: 42, Title: "Which secretsmanager:VersionStage has a read that names no version?", Document: keyCondition,
+			Calls: calls(asRole),
+			Choices: []Choice{
+				{Answer: "current", ByRefusal: true, Meaning: "a policy about AWSCURRENT counts for a read that names nothing"},
+				{Answer: Absent, ByRefusal: true, Meaning: "a policy about AWSCURRENT does not count for a read that names nothing"},
+			}, Assumed: "current", Control: mayRead, Play: defaultStage},
 	}
 }
 
@@ -318,4 +330,62 @@ func principalARN(ctx context.Context, w *World) (Answer, error) {
 		return "session", nil
 	}
 	return "neither", nil
+}
+
+// everyoneLimited reads what is under the AWS managed key in a session that may use no key. That such a session policy counts is seen by a
+// secret under a key that does not let in everyone.
+func everyoneLimited(ctx context.Context, w *World) (Answer, error) {
+	c, err := w.ready()
+	if err != nil {
+		return "", err
+	}
+	if !c.enforced {
+		return "", errNotEvaluated
+	}
+	closed, _, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	open, err := w.own.CreateSecret(ctx, w.what("open"), "")
+	if err != nil {
+		return "", err
+	}
+	session, err := w.own.Assume(ctx, c.role, w.sessionName(w.what("limited")), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}`, c.external)
+	if err != nil {
+		return "", err
+	}
+	switch err := session.Read(ctx, closed); {
+	case err == nil:
+		return "", errNotEvaluated // on keys
+	case !sandbox.Denied(err):
+		return "", err
+	}
+	switch err := session.Read(ctx, open); {
+	case sandbox.Denied(err):
+		return Refused, nil
+	case err != nil:
+		return "", err
+	}
+	return Opens, nil
+}
+
+// defaultStage reads where AWSCURRENT is denied, and where no stage is.
+func defaultStage(ctx context.Context, w *World) (Answer, error) {
+	secret, _, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, try := range []struct {
+		answer    Answer
+		condition string
+	}{{"current", `{"StringEquals":{"secretsmanager:VersionStage":"AWSCURRENT"}}`}, {Absent, `{"Null":{"secretsmanager:VersionStage":"true"}}`}} {
+		refused, err := stopped(ctx, w, bySession, string(try.answer), deny("secretsmanager:GetSecretValue", try.condition), func(s *sandbox.Session) error { return s.Read(ctx, secret) }, nil)
+		if err != nil {
+			return "", err
+		}
+		if refused {
+			return try.answer, nil
+		}
+	}
+	return "", errNotEvaluated // this condition key
 }
