@@ -99,6 +99,7 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 	start := time.Now() // not the run's clock: AWS's time goes on
 	var answer Answer   // of the reads that failed last, in a row
 	var since time.Time
+	changed := 0 // how often reads began to fail otherwise
 	for answer != "" || time.Since(start) < w.patience.Change {
 		failed = w.own.Read(ctx, secret)
 		is := errorsOfReads[sandbox.Code(failed)]
@@ -111,12 +112,13 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 			answer = ""
 		case is != answer:
 			answer, since = is, time.Now()
+			changed++
 		case time.Since(since) >= w.patience.Settle:
 			after = since.Sub(start)
 			w.note("first failed read", "%s after %s", sandbox.Code(failed), after.Round(time.Second))
 			return failed, after, ctx.Err()
 		}
-		if answer != "" && time.Since(start) > w.patience.Change+2*w.patience.Settle {
+		if answer != "" && changed > 1 && time.Since(start) > w.patience.Change+2*w.patience.Settle {
 			return nil, 0, errors.Join(errUnexpected, failed) // reads fail now so, now so
 		}
 		if err := sandbox.Sleep(ctx, w.patience.Between); err != nil {

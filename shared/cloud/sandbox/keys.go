@@ -171,7 +171,12 @@ type UnseenError struct {
 }
 
 func (u *UnseenError) Error() string {
-	return fmt.Sprintf("it takes kms:DescribeKey on %s to see whether a run made it: %v", strings.Join(u.Keys, ", "), u.err)
+	const named = 3
+	keys := strings.Join(u.Keys[:min(named, len(u.Keys))], ", ")
+	if more := len(u.Keys) - named; more > 0 {
+		keys += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("it takes kms:DescribeKey on %s to see whether a run made it: %v", keys, u.err)
 }
 
 func (u *UnseenError) Unwrap() error { return u.err }
