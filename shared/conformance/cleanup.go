@@ -77,7 +77,7 @@ func find(ctx context.Context, sessions map[string]*sandbox.Session, regions []s
 		group.Go(func() error {
 			var err error
 			found[at], err = sessions[l.account].Find(ctx, l.region, l.global, []sandbox.Kind{l.kind})
-			if _, unseen := errors.AsType[*sandbox.UnseenError](err); err != nil && !(known && unseen) {
+			if _, unseen := errors.AsType[*sandbox.UnseenError](err); err != nil && (!known || !unseen) {
 				failed[at] = fmt.Errorf("account %s: %w", l.account, err)
 			}
 			return nil
