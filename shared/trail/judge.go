@@ -15,7 +15,7 @@ func (f *fields) judge(c *Change, service string) {
 		c.Reason = "not a service we watch"
 		return
 	}
-	c.Request = readRequest(f.request)
+	c.Request = readObject(f.request)
 	row := findCall(service, c.EventName)
 	f.about(c, service)
 	switch {
@@ -263,14 +263,14 @@ func member(object map[string]any, name string) string {
 	return s
 }
 
-// readRequest reads requestParameters, nil when it is not an object.
-func readRequest(raw []byte) map[string]any {
+// readObject reads requestParameters or responseElements, nil when it is not an object.
+func readObject(raw []byte) map[string]any {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil
 	}
 	c := cursor{buf: raw}
-	request, _ := c.value().(map[string]any)
-	return request
+	object, _ := c.value().(map[string]any)
+	return object
 }
 
 // secretMember names the members that could hold a secret's value. CloudTrail leaves them out; we do not rely on it.
