@@ -15,24 +15,24 @@ import (
 // opensUnread are the actions by which whoever is allowed them opens a secret of which nothing else is known.
 var opensUnread = []string{readSecret, "secretsmanager:PutResourcePolicy"}
 
-// place is where secrets are.
-type place struct{ account, region string }
+// location is where secrets are.
+type location struct{ account, region string }
 
-// findPlaces collects the places whose secrets were read, or are said not to have been: those that the accounts name, and those of the
+// findLocations collects the locations whose secrets were read, or are said not to have been: those that the accounts name, and those of the
 // secrets that are here, since a Region is listed as a whole.
-func (a *Access) findPlaces() {
+func (a *Access) findLocations() {
 	for _, account := range a.snapshot.Accounts {
 		for _, region := range account.Regions {
-			a.places[place{account.ID, region}] = true
+			a.locations[location{account.ID, region}] = true
 		}
 	}
 	for i := range a.snapshot.Secrets {
 		s := &a.snapshot.Secrets[i].Facts
-		a.places[place{s.Account, s.Region}] = true
+		a.locations[location{s.Account, s.Region}] = true
 	}
 	for _, u := range a.snapshot.Unread {
 		if u.Part == PartSecrets {
-			a.places[place{u.Account, u.Region}] = true
+			a.locations[location{u.Account, u.Region}] = true
 		}
 	}
 }
@@ -45,7 +45,7 @@ func (a *Access) regionsOf(account *Account) (out []string, certain bool) {
 		all = a.partition().Regions()
 	}
 	for _, region := range all {
-		if !a.places[place{account.ID, region}] {
+		if !a.locations[location{account.ID, region}] {
 			out = append(out, region)
 		}
 	}
@@ -75,14 +75,14 @@ func (a *Access) readsUnread(who string, askers []*asker) []Unread {
 	var out []Unread
 	for i := range a.snapshot.Accounts {
 		account := &a.snapshot.Accounts[i]
-		if a.places[place{account: account.ID}] { // none of its Regions was asked for, which is said
+		if a.locations[location{account: account.ID}] { // none of its Regions was asked for, which is said
 			continue
 		}
 		regions, certain := a.regionsOf(account)
 		var found []string
 		more := false
 		may := func(region string) bool {
-			return slices.ContainsFunc(claims, func(c claim) bool { return a.mayOpenSome(c, place{account.ID, region}) })
+			return slices.ContainsFunc(claims, func(c claim) bool { return a.mayOpenSome(c, location{account.ID, region}) })
 		}
 		for _, region := range regions {
 			if may(region) {
@@ -92,7 +92,7 @@ func (a *Access) readsUnread(who string, askers []*asker) []Unread {
 		for _, c := range claims {
 			region, named := c.region()
 			switch {
-			case certain || a.places[place{account.ID, region}] || slices.Contains(regions, region) || !a.mayOpenSome(c, place{account.ID, region}):
+			case certain || a.locations[location{account.ID, region}] || slices.Contains(regions, region) || !a.mayOpenSome(c, location{account.ID, region}):
 			case named:
 				found = append(found, region)
 			default:
@@ -135,7 +135,7 @@ func (a *Access) unreadRegions(account string, regions []string, more bool) []Un
 		})
 	}
 	var read []string
-	for at := range a.places {
+	for at := range a.locations {
 		if at.account == account {
 			read = append(read, at.region)
 		}
@@ -168,8 +168,8 @@ func (c claim) region() (region string, named bool) {
 	return arn.Example(of), !strings.ContainsAny(of, "*?")
 }
 
-// mayOpenSome reports whether a claim may open some secret of a place.
-func (a *Access) mayOpenSome(c claim, at place) bool {
+// mayOpenSome reports whether a claim may open some secret of a location.
+func (a *Access) mayOpenSome(c claim, at location) bool {
 	parsed := arn.Of(c.pattern)
 	names := []string{arn.Example(parsed.Resource)}
 	if parsed == (arn.ARN{}) || strings.Contains(parsed.Region, "*") { // which may run past the colons after it
@@ -205,7 +205,7 @@ func (a *Access) accountsByName(who string, claims []claim) []Unread {
 		if !isAccount || inside || a.accountsMissing() || slices.Contains(out, u) {
 			continue
 		}
-		if region, _ := c.region(); a.mayOpenSome(c, place{parsed.Account, region}) {
+		if region, _ := c.region(); a.mayOpenSome(c, location{parsed.Account, region}) {
 			out = append(out, u)
 		}
 	}
