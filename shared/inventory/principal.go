@@ -1,6 +1,7 @@
 package inventory
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -168,17 +169,18 @@ func (a *Access) organized() bool {
 	return a.snapshot.Organization.ID != "" || a.unread[Unread{Part: PartOrganization}] != ""
 }
 
+// ControlsUnread says why the SCPs and RCPs above an account were not read; "" where they were.
+func (a *Access) ControlsUnread(account string) string {
+	return cmp.Or(a.unread[Unread{Part: PartOrganization}], a.whyUnread(PartControls, account))
+}
+
 func (a *Access) readControls(account string) *orgPolicies {
 	of := a.accounts[account]
 	org := &orgPolicies{management: account == a.snapshot.Organization.ManagementAccount}
 	if id := a.snapshot.Organization.ID; id != "" {
 		org.path = strings.Join(append([]string{id}, of.Path...), "/") + "/"
 	}
-	why := a.unread[Unread{Part: PartOrganization}]
-	if why == "" {
-		why = a.whyUnread(PartControls, account)
-	}
-	if why != "" {
+	if why := a.ControlsUnread(account); why != "" {
 		if a.noControls {
 			return org
 		}

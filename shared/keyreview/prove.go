@@ -244,8 +244,12 @@ func (r *review) unmanageable(k *inventory.Key) {
 	switch manages := r.access.Manages(k.Facts.ARN); manages.Answer {
 	case policy.Allowed:
 	case policy.Unknown:
+		fix := "let somebody who is there change the key policy (kms:PutKeyPolicy) without a condition; a person has to decide who"
+		if of := k.Facts.Account; r.access.ControlsUnread(of) != "" || r.access.PrincipalsUnread(of) != "" {
+			fix = "take the snapshot with credentials that may read what is named here"
+		}
 		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "whether anybody of account " + k.Facts.Account + " can manage it is not certain: " + doubt(manages),
-			Fix: "let somebody who is there change the key policy (kms:PutKeyPolicy) without a condition; a person has to decide who"})
+			Fix: fix})
 	default:
 		fix := "as nobody may change its policy, ask AWS Support"
 		if slices.ContainsFunc(manages.Decided, func(s policy.StatementRef) bool { return s.Type == policy.TypeSCP || s.Type == policy.TypeRCP }) {

@@ -45,6 +45,10 @@ a service, as far as CloudTrail recorded that. A call that names its key by an a
 that its caller may use, and so may one that failed for another reason than rights, or whose export left out whether it
 succeeded. Nor is one proposed after which nobody of the account, past its SCPs, RCPs and boundaries, could change the policy.
 
+Who may not read the organization (a snapshot taken with --own in a member account) knows no SCP or RCP: who can manage a key is
+unknown. --without-scps takes those that could not be read to be none, and says so: what a proposal promises then holds as far
+as they deny nothing.
+
 With --approved it judges nothing, and lists the keys that carry an alias or tag that approves keys by the configuration:
 look at them before the SCP that protects those is attached, which stops only what comes. Recorded CloudTrail (--trail,
 read like that of "doublelock replay") says since when and by whom, and whether that role may approve.
@@ -57,7 +61,7 @@ a key of --approved that is not known to carry that by somebody who may approve.
 		Args: cobra.NoArgs,
 	}
 	output.Tabular(cmd)
-	path := input.SnapshotFlag(cmd)
+	path, without := input.SnapshotFlag(cmd), input.WithoutControlsFlag(cmd)
 	input.ConfigFlag(cmd, &config, "configuration `FILE`, whose approved accounts count (default: none)")
 	cmd.Flags().StringVar(&standard, "standard", "", "`FILE` that says what is required")
 	flags.Choices(cmd, &controls, controlIDs(), "control", "`ID` of a control to judge by; may be repeated (default: all)")
@@ -65,8 +69,9 @@ a key of --approved that is not known to carry that by somebody who may approve.
 	cmd.Flags().StringArrayVar(&trails, "trail", nil, "file or folder of recorded CloudTrail: who uses the keys, or with --approved who approved them; may be repeated")
 	cmd.MarkFlagsMutuallyExclusive("approved", "standard")
 	cmd.MarkFlagsMutuallyExclusive("approved", "control")
+	cmd.MarkFlagsMutuallyExclusive("approved", "without-scps")
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
-		access, err := readKeys(env, *path)
+		access, err := readKeys(env, *path, *without)
 		if err != nil {
 			return err
 		}
@@ -79,8 +84,8 @@ a key of --approved that is not known to carry that by somebody who may approve.
 }
 
 // readKeys reads a snapshot that has keys.
-func readKeys(env *command.Env, path string) (*inventory.Access, error) {
-	access, err := input.Snapshot(env, path)
+func readKeys(env *command.Env, path string, withoutControls bool) (*inventory.Access, error) {
+	access, err := input.SnapshotWith(env, path, withoutControls)
 	if err != nil {
 		return nil, err
 	}
@@ -116,6 +121,7 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 		return fmt.Errorf("write findings: %w", err)
 	}
 	input.NoteUnread(env, access.Snapshot().Unread)
+	input.NoteAssumed(env, access.Assumed())
 	fmt.Fprintln(env.Stderr, summary(found, len(access.Snapshot().Keys)))
 	if slices.ContainsFunc(found, func(f keyreview.Finding) bool { return f.Waived.IsZero() }) {
 		return command.Found()
