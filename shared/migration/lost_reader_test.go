@@ -148,7 +148,7 @@ func (unanswered) Refusing(context.Context, guard.Secret, string, string) (migra
 // Who finds another worker at the secret comes again: the message is put back, and no queue parks it.
 func TestAnotherWorkerAtASecretPasses(t *testing.T) {
 	w, r := lively(t)
-	hold, err := w.effects("another").Hold(t.Context(), w.secret.ARN)
+	hold, err := w.effects("another").Hold(t.Context(), w.secret.ARN, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
