@@ -14,7 +14,7 @@ import (
 const (
 	// DefaultLease is how long an owner that writes nothing stays the owner, where no call of it may be under way. One that
 	// lives writes four times as often.
-	DefaultLease = 20 * time.Second
+	DefaultLease = 15 * time.Second
 	// SignedFor is how long AWS takes a signed request (IAM user guide, "Troubleshoot Signature Version 4": five minutes
 	// after its time stamp): what an owner signed and is too slow to send is refused by AWS itself after that.
 	SignedFor = 5 * time.Minute
@@ -109,8 +109,9 @@ func (e *Effects) since(m moment) time.Duration {
 // Hold is a target that this worker owns. It is used by one goroutine, beside that of its heartbeat.
 type Hold struct {
 	e       *Effects
-	unknown bool   // a call may be under way: nobody may take over before it can be no longer
-	stop    func() // the heartbeat
+	unknown bool          // a call may be under way: nobody may take over before it can be no longer
+	stop    func()        // the heartbeat
+	turn    chan struct{} // full while one of the two writes
 
 	mu     sync.Mutex
 	intent Intent
@@ -129,7 +130,7 @@ func (e *Effects) Hold(ctx context.Context, target string, seen Seen) (*Hold, er
 	}
 	i.Target, i.Owner, i.Lease = target, e.Worker+"/"+rand.Text(), e.lease().String()
 	i.Fence++
-	h := &Hold{e: e, intent: i, stop: func() {}}
+	h := &Hold{e: e, intent: i, stop: func() {}, turn: make(chan struct{}, 1)}
 	switch err := h.write(ctx, i); {
 	case errors.Is(err, ErrLost):
 		return nil, fmt.Errorf("claim %s: %w: another was quicker", target, ErrHeld)
@@ -145,10 +146,7 @@ func (e *Effects) Hold(ctx context.Context, target string, seen Seen) (*Hold, er
 // beat writes that the owner lives, until it releases the target or loses it. A process that stands still does not.
 func (h *Hold) beat(ctx context.Context) {
 	for Sleep(ctx, h.e.lease()/beats) == nil {
-		h.mu.Lock()
-		err := h.store(ctx, h.intent)
-		h.mu.Unlock()
-		if errors.Is(err, ErrLost) {
+		if errors.Is(h.inTurn(ctx, func() error { return h.store(ctx, h.now()) }), ErrLost) {
 			return
 		}
 	}
@@ -159,6 +157,24 @@ func (h *Hold) now() Intent {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.intent
+}
+
+func (h *Hold) set(i Intent) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.intent = i
+}
+
+func (h *Hold) gone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost
+}
+
+func (h *Hold) lose() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost = true
 }
 
 // free is the intent of a target that can be taken.
@@ -230,17 +246,26 @@ func (e *Effects) watched(ctx context.Context, i Intent) (bool, error) {
 
 // write stores what the owner does. ErrLost: it is not the owner any more.
 func (h *Hold) write(ctx context.Context, i Intent) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.store(ctx, i)
+	return h.inTurn(ctx, func() error { return h.store(ctx, i) })
 }
 
-// store is write for who has the lock.
+func (h *Hold) inTurn(ctx context.Context, write func() error) error {
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-h.turn }()
+	return write()
+}
+
+// store is write for who has the turn.
 func (h *Hold) store(ctx context.Context, i Intent) error {
-	if h.lost {
+	was := h.now()
+	if h.gone() {
 		return ErrLost
 	}
-	i.Revision, i.Stored = h.intent.Revision, h.intent.Stored // a heartbeat may have come between
+	i.Revision, i.Stored = was.Revision, was.Stored // a heartbeat may have come between
 	for range 2 {
 		ok, err := h.e.Intents.SetIntent(ctx, i)
 		if err != nil {
@@ -248,20 +273,20 @@ func (h *Hold) store(ctx context.Context, i Intent) error {
 		}
 		if ok {
 			i.Revision++
-			h.intent = i
+			h.set(i)
 			return nil
 		}
 		have, err := h.e.Intents.Intent(ctx, i.Target)
 		if err != nil {
 			return err
 		}
-		if have.Owner != h.intent.Owner {
+		if have.Owner != was.Owner {
 			break
 		}
 		// An earlier write of ours arrived, and its answer did not; or a newer version added something.
 		i.Revision, i.Stored = have.Revision, have.Stored
 	}
-	h.lost = true
+	h.lose()
 	return ErrLost
 }
 
@@ -291,9 +316,7 @@ func (h *Hold) Release(ctx context.Context) error {
 	if err := h.write(ctx, i); err != nil && !errors.Is(err, ErrLost) {
 		return fmt.Errorf("release %s: %w", i.Target, err)
 	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.lost = true
+	h.lose()
 	return nil
 }
 
