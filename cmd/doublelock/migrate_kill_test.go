@@ -46,7 +46,7 @@ const (
 	aheadEnv   = "DOUBLELOCK_TEST_AHEAD" // of a child's clock, in nanoseconds
 	workerPath = "doublelock-worker"
 
-	waitsFor = store.SignedFor + store.LongestCall + 2*store.Skew // until who did not see it itself believes that a call comes no more
+	waitsFor = store.SignedFor + store.LongestCall + 2*store.Skew + time.Minute // until who did not see it itself believes that a call comes no more
 )
 
 // ahead is the clock of a child: the organization's time is another than the machine's.
