@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -13,27 +14,38 @@ import (
 )
 
 // hidden is until when messages are hidden, by their ids.
-type hidden map[string]time.Time
+type hidden struct {
+	mu    sync.Mutex
+	until map[string]time.Time
+}
 
-func (h hidden) Hide(ctx context.Context, m events.SQSMessage, d time.Duration) error {
+func (h *hidden) of(id string) time.Time {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.until[id]
+}
+
+func (h *hidden) Hide(ctx context.Context, m events.SQSMessage, d time.Duration) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	h[m.MessageId] = time.Now().Add(d)
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.until[m.MessageId] = time.Now().Add(d)
 	return nil
 }
 
 func TestAMessageComesToAnotherWithinTenSecondsOfItsProcessesDeath(t *testing.T) {
 	batch := events.SQSEvent{Records: []events.SQSMessage{{MessageId: "one"}, {MessageId: "two"}}}
 	synctest.Test(t, func(t *testing.T) {
-		h := hidden{}
+		h := &hidden{until: map[string]time.Time{}}
 		ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 		defer cancel()
 		began := time.Now()
 		answer, err := handlers.WhileAlive(ctx, batch, h, func(context.Context) (events.SQSEventResponse, error) {
 			for range 100 { // it may die at any time
 				for _, id := range []string{"one", "two"} {
-					if left := time.Until(h[id]); left <= 0 || left > 10*time.Second {
+					if left := time.Until(h.of(id)); left <= 0 || left > 10*time.Second {
 						t.Fatalf("after %s %s is hidden for %s", time.Since(began), id, left)
 					}
 				}
@@ -44,10 +56,10 @@ func TestAMessageComesToAnotherWithinTenSecondsOfItsProcessesDeath(t *testing.T)
 		if err != nil || len(answer.BatchItemFailures) != 1 {
 			t.Fatal(answer, err)
 		}
-		if until := h["two"].Sub(began); until != 12*time.Minute {
+		if until := h.of("two").Sub(began); until != 12*time.Minute {
 			t.Errorf("what failed comes again %s after it came, want six times the function's time", until)
 		}
-		if left := time.Until(h["one"]); left > 10*time.Second {
+		if left := time.Until(h.of("one")); left > 10*time.Second {
 			t.Errorf("what was handled is hidden for %s", left)
 		}
 	})
