@@ -118,6 +118,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "shared/trail", "github.com/goccy/go-yaml"), // trail: who was seen using or approving keys
 	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/operator", "shared/settings", "shared/store", "shared/trail", "shared/window"),
+	"cmd/doublelock/pause":                commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings", "shared/store"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
 	"cmd/doublelock/repair":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/migration", "shared/settings", "shared/store"),

@@ -65,7 +65,7 @@ func hubAlarms(c settings.Config, deployed []channels.Channel) []alarm {
 	for _, d := range destinations(deployed) {
 		all = append(all, deadLetterAlarms(d.Name)...)
 	}
-	return append(all, coverage(), lateNotices())
+	return append(all, coverage(), lateNotices(), paused())
 }
 
 func workerAlarms(w worker) []alarm {
@@ -130,6 +130,15 @@ func lateNotices() alarm {
 	return alarm{
 		Name: "doublelock-outbox", Why: "Notices have waited for an hour, because they could not be put on the bus: the log of doublelock-watchdog says why.",
 		Namespace: settings.MetricNamespace, Metric: settings.MetricLate,
+		Statistic: "Maximum", Compare: above, Threshold: 0, Period: 15 * time.Minute, Periods: 1,
+	}
+}
+
+// paused alarms while changes are paused. The watchdog writes the metric with its heartbeat.
+func paused() alarm {
+	return alarm{
+		Name: "doublelock-paused", Why: "Changes are paused: doublelock pause show says by whom and why, and doublelock resume lets them go on.",
+		Namespace: settings.MetricNamespace, Metric: settings.MetricPaused,
 		Statistic: "Maximum", Compare: above, Threshold: 0, Period: 15 * time.Minute, Periods: 1,
 	}
 }

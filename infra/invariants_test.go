@@ -237,8 +237,8 @@ func TestRulesOnOurOwnEventsMatchTheHubsAccount(t *testing.T) {
 }
 
 func TestTheTableIsKeyedAsTheAdapterReadsIt(t *testing.T) {
-	want := []string{table.AttributeKey, table.AttributeSort, table.AttributeExpires}
-	got := []string{attributeKey, attributeSort, attributeExpires}
+	want := []string{table.AttributeKey, table.AttributeSort, table.AttributeExpires, table.BrakeKey}
+	got := []string{attributeKey, attributeSort, attributeExpires, brakePartition}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("table (-adapter +template):\n%s", diff)
 	}

@@ -88,9 +88,10 @@ func readKeys() preventive.Statement {
 }
 
 // readAccount are the reads that have no resource to name, or look at the whole account: lists, who reads (CloudTrail,
-// IAM), whether we still see (trails, rules), and in the management account the organization.
+// IAM), which Regions the account has, whether we still see (trails, rules), and in the management account the organization.
 func readAccount() preventive.Statement {
 	return allow("ReadAccount", []string{
+		"account:ListRegions",
 		"cloudtrail:DescribeTrails", "cloudtrail:GetTrailStatus", "cloudtrail:LookupEvents",
 		"events:DescribeRule", "events:ListTargetsByRule",
 		"iam:GetAccountAuthorizationDetails",

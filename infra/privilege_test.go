@@ -238,7 +238,7 @@ func TestNoRoleConfiguresARotation(t *testing.T) {
 	}
 }
 
-// People read, and ask. Whatever they take with them, they change no secret and read no value.
+// People read, ask, and set the brake. Whatever they take with them, they change no secret and read no value.
 func TestTheOperatorRoleReadsAndAsks(t *testing.T) {
 	found := 0
 	each(t, func(t *testing.T, tpl template) {
@@ -258,9 +258,12 @@ func TestTheOperatorRoleReadsAndAsks(t *testing.T) {
 				if has(s.Action, covers("sts:AssumeRole")) && (len(s.Resource) != 1 || !strings.HasSuffix(s.Resource[0], ":role/"+settings.RoleRead)) {
 					t.Errorf("%s takes %v", s.Where, s.Resource)
 				}
+				if diff := cmp.Diff(map[string]map[string]any{"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": brakePartition}, "Null": {"dynamodb:LeadingKeys": "false"}}, s.Condition); has(s.Action, covers("dynamodb:PutItem")) && diff != "" {
+					t.Errorf("%s writes other rows than the brake (-want +got):\n%s", s.Where, diff)
+				}
 			}
 			slices.Sort(may)
-			if diff := cmp.Diff([]string{"dynamodb:GetItem", "dynamodb:Query", "kms:Decrypt", "kms:GenerateDataKey", "sqs:SendMessage", "sts:AssumeRole"}, may); diff != "" {
+			if diff := cmp.Diff([]string{"dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "kms:Decrypt", "kms:GenerateDataKey", "sqs:SendMessage", "sts:AssumeRole"}, may); diff != "" {
 				t.Errorf("rights of %s (-want +got):\n%s", id, diff)
 			}
 		}

@@ -9,11 +9,13 @@ import (
 	"github.com/doublelock/doublelock/shared/settings"
 )
 
-// The attributes that the table is keyed by, as shared/cloud reads and writes them.
+// The attributes that the table is keyed by, and the partition of the brake, as shared/cloud reads and writes them.
 const (
 	attributeKey     = "pk"
 	attributeSort    = "sk"
 	attributeExpires = "expiresAt"
+
+	brakePartition = "brake#changes"
 )
 
 // newTable makes the one table of the hub: records of resources, what was sent, what was changed. It is protected:

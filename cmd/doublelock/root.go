@@ -17,6 +17,7 @@ import (
 	"github.com/doublelock/doublelock/cmd/doublelock/inventory"
 	"github.com/doublelock/doublelock/cmd/doublelock/keys"
 	"github.com/doublelock/doublelock/cmd/doublelock/migrate"
+	"github.com/doublelock/doublelock/cmd/doublelock/pause"
 	"github.com/doublelock/doublelock/cmd/doublelock/policy"
 	"github.com/doublelock/doublelock/cmd/doublelock/readers"
 	"github.com/doublelock/doublelock/cmd/doublelock/repair"
@@ -51,7 +52,7 @@ Exit codes: 0 fine, 1 an error, 2 findings; conformance has a third.`,
 	})
 	root.AddCommand(
 		audit.New(env), can.New(env), conformance.New(env), demo.New(env), doctor.New(env), config.New(env), inventory.New(env), keys.New(env),
-		migrate.New(env), readers.New(env), repair.New(env), replay.New(env), scp.New(env), policy.New(env), version.New(env),
+		migrate.New(env), pause.New(env), readers.New(env), repair.New(env), replay.New(env), pause.NewResume(env), scp.New(env), policy.New(env), version.New(env),
 	)
 	addCobras(root)
 	refuseUnknown(root)

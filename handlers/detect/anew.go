@@ -72,7 +72,10 @@ func (h *Handler) anew(ctx context.Context, list entries, l *looks) (now []guard
 func (h *Handler) asItIs(ctx context.Context, e guard.Entry) (guard.Entry, []guard.Entry) {
 	s, err := h.Secrets.Describe(ctx, guard.SecretRef{Account: e.Account, Region: e.Region, ID: e.Secret})
 	gone := errors.Is(err, guard.ErrGone)
-	if err == nil && (s.ARN != e.Secret || s.IsReplica()) {
+	if err == nil && s.IsReplica() {
+		return h.asReplica(ctx, e, s)
+	}
+	if err == nil && s.ARN != e.Secret {
 		return e, nil
 	}
 	var left []guard.Entry
@@ -90,4 +93,14 @@ func (h *Handler) asItIs(ctx context.Context, e guard.Entry) (guard.Entry, []gua
 		e.Name, e.At, e.GoneAt, e.Shut, e.Cut = s.Name, h.Now(), s.DeletedAt, time.Time{}, false
 	}
 	return e, left
+}
+
+// asReplica is the entry of a secret that is a replica now: that of its primary, which has its copies, in its place; as it was where the
+// primary does not say so.
+func (h *Handler) asReplica(ctx context.Context, e guard.Entry, replica guard.Secret) (guard.Entry, []guard.Entry) {
+	s, err := h.Secrets.Describe(ctx, primary(replica))
+	if err != nil || s.IsReplica() || !slices.ContainsFunc(s.Replicas, func(r guard.Replica) bool { return r.Region == e.Region }) {
+		return e, nil
+	}
+	return guard.Entry{}, []guard.Entry{h.entryOf(s)}
 }

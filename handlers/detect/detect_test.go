@@ -458,6 +458,30 @@ func TestAttemptsAndReadsThatWereDeniedArePublishedButNotForPeople(t *testing.T)
 	}
 }
 
+// The record and the notice do not wait for the tags.
+func TestTagsWaitWhileChangesArePausedAndTheEventIsDone(t *testing.T) {
+	w := newWorld()
+	s := w.add("app", "")
+	pause := func(on bool) {
+		t.Helper()
+		b, err := w.intents.Brake(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ok, err := w.intents.SetBrake(t.Context(), b.Turned(store.Turn{On: on, By: "arn:alice", At: w.now, Reason: "INC-7"})); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+	}
+	pause(true)
+	if failed := handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body()); len(failed) > 0 || w.tagged > 0 || len(w.published) == 0 || w.load(s.ARN).State != guard.StateDefault {
+		t.Errorf("failed %v, tagged %d times, %d notices, state %s", failed, w.tagged, len(w.published), w.load(s.ARN).State)
+	}
+	pause(false)
+	if failed := handle(t, w.handler(), call{name: "UpdateSecret", secret: s.ARN, id: "later"}.body()); len(failed) > 0 || w.tagged != 1 {
+		t.Errorf("after it was let go: failed %v, tagged %d times", failed, w.tagged)
+	}
+}
+
 func TestTagsAreNeverForced(t *testing.T) {
 	full := map[string]string{}
 	for i := range 48 {

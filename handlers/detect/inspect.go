@@ -21,9 +21,10 @@ const rounds = 8
 type inspection struct {
 	ref   guard.SecretRef
 	cause guard.Cause
-	left  bool // it is what is left of another: of that alone
-	doubt bool // a read was refused: what is remembered of the keys does not count
-	fresh bool // the keys' metadata was just read, not remembered
+	left  bool   // it is what is left of another: of that alone
+	doubt bool   // a read was refused: what is remembered of the keys does not count
+	fresh bool   // the keys' metadata was just read, not remembered
+	from  string // ARN of a replica that led here; "" for none
 }
 
 // Inspect describes a secret and records, publishes and tags what follows. It is safe to repeat and to run twice at once.
@@ -76,7 +77,7 @@ func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, erro
 	case secret.IsReplica() && i.left:
 		return Outcome{Action: "unchanged", Reason: "a replica still"}, nil
 	case secret.IsReplica():
-		i.ref = primary(secret)
+		i.ref, i.from = primary(secret), secret.ARN
 		return Outcome{}, errAgain
 	case secret.ARN != i.ref.ID:
 		i.ref = guard.SecretRef{Account: secret.Account, Region: secret.Region, ID: secret.ARN}
@@ -88,7 +89,11 @@ func (h *Handler) inspectOnce(ctx context.Context, i *inspection) (Outcome, erro
 	if err := h.inspectLeft(ctx, rec, secret, i); err != nil {
 		return Outcome{}, err
 	}
-	return h.record(ctx, rec, secret, i)
+	outcome, err := h.record(ctx, rec, secret, i)
+	if err != nil {
+		return outcome, err
+	}
+	return outcome, h.inspectOverwritten(ctx, rec, secret, i)
 }
 
 // record moves the record to what was found and does what follows from it.

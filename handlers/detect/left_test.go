@@ -110,3 +110,79 @@ func TestAReplicaThatItsPrimaryListsNoMoreIsLookedAtASingleTime(t *testing.T) {
 		t.Errorf("%d looks, recorded %+v", w.describes, w.load(s.ARN).Held)
 	}
 }
+
+// overwritten is a world in which a promoted replica is recorded as a secret of its own, with a finding, and was replaced by a replica again.
+func overwritten(t *testing.T) (w *world, h *detect.Handler, s, own *guard.Secret) {
+	w, h, s = leaving(t)
+	again := s.Replicas[0]
+	own = w.promote(s)
+	own.Replicas = nil
+	handle(t, h, call{name: "StopReplicationToReplica", secret: s.ARN}.body())
+	w.turn(irishCMK, guard.KeyDisabled)
+	handle(t, h, call{name: "DisableKey", key: irishCMK}.body())
+	if open := w.load(own.ARN).Open(); len(open) == 0 || len(w.load(s.ARN).Held.Elsewhere) != 0 {
+		t.Fatalf("recorded %+v and %+v", w.load(s.ARN), w.load(own.ARN))
+	}
+	w.published, w.now = nil, w.now.Add(time.Minute)
+	own.PrimaryRegion, again.KeyID = region, ""
+	again.Key = guard.Key{ID: guard.DefaultKeyID, Manager: guard.ManagerAWS, State: guard.KeyEnabled}
+	again.Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{again.Key}}}
+	s.Replicas = []guard.Replica{again}
+	return w, h, s, own
+}
+
+// A secret that was replaced by a replica of another leaves no record of its own: its copies are that one's.
+func TestARecordEndsWhenItsSecretIsReplacedByAReplica(t *testing.T) {
+	for sentence, event := range map[string]func(s, own *guard.Secret) string{
+		"the event of the replication":                 func(s, _ *guard.Secret) string { return call{name: "ReplicateSecretToRegions", secret: s.ARN}.body() },
+		"an event of it as it was, the other was lost": func(_, own *guard.Secret) string { return call{name: "UpdateSecret", secret: own.ARN}.body() },
+		"an event of its key, all others were lost":    func(_, _ *guard.Secret) string { return call{name: "DisableKey", key: irishCMK}.body() },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w, h, s, own := overwritten(t)
+			handle(t, h, event(s, own))
+			rec := w.load(own.ARN)
+			if len(rec.Open()) > 0 || len(rec.Entries()) > 0 || rec.Findings[0].End != guard.EndReplica {
+				t.Errorf("recorded of it: %+v", rec)
+			}
+			if held := w.load(s.ARN).Held.Elsewhere; len(held) != 1 {
+				t.Errorf("recorded of the other: %+v", held)
+			}
+			for _, n := range w.published {
+				if n.Blast != nil && len(n.Blast.Unknown)+len(n.Blast.Stops) > 0 {
+					t.Errorf("an incident says of it: %+v", n.Blast)
+				}
+			}
+			w.published = nil
+			handle(t, h, call{name: "DisableKey", key: irishCMK}.body())
+			for _, n := range w.published {
+				if n.Blast != nil && n.Blast.Counts().Unknown > 0 {
+					t.Errorf("a later incident says of it: %+v", n.Blast)
+				}
+			}
+		})
+	}
+}
+
+// Until the primary says that it has the replica, what is recorded of it stays.
+func TestARecordOfAReplicaStaysWhileItsPrimaryDoesNotListIt(t *testing.T) {
+	for sentence, lost := range map[string]func(*world, *guard.Secret, *guard.Secret){
+		"it lists none":            func(_ *world, s, _ *guard.Secret) { s.Replicas = nil },
+		"it may not be looked at":  func(w *world, s, _ *guard.Secret) { w.refusal[s.ARN] = guard.ErrDenied },
+		"the replica is no secret": func(w *world, _, own *guard.Secret) { delete(w.secrets, own.ARN); w.refusal[own.ARN] = guard.ErrDenied },
+		"it was not overwritten":   func(_ *world, s, own *guard.Secret) { own.PrimaryRegion, s.Replicas[0].Status = "", "Failed" },
+	} {
+		t.Run(sentence, func(t *testing.T) {
+			w, h, s, own := overwritten(t)
+			lost(w, s, own)
+			handle(t, h, call{name: "ReplicateSecretToRegions", secret: s.ARN}.body())
+			handle(t, h, call{name: "DisableKey", key: irishCMK}.body())
+			if open := w.load(own.ARN).Open(); len(open) == 0 {
+				t.Errorf("recorded of it: %+v", w.load(own.ARN))
+			}
+			if n := w.published[len(w.published)-1]; n.Blast != nil && n.Blast.Counts().Unknown+n.Blast.Counts().Stops == 0 {
+				t.Errorf("an incident says of it: %+v", n.Blast)
+			}
+		})
+	}
+}

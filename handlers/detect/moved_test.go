@@ -65,3 +65,19 @@ func TestAMovedAccountIsReportedByWhatItLost(t *testing.T) {
 		})
 	}
 }
+
+// Where CDK deploys the guard, it writes the guard's rules; in a member, whoever deploys there may take them away.
+func TestARuleThatCDKWritesIsOurDeploymentWhereCDKDeploysUs(t *testing.T) {
+	for of, want := range map[string]int{"999988887777": 0, account: 1} {
+		w := newWorld()
+		h := w.handler()
+		h.Central = []string{"999988887777"}
+		event := fmt.Sprintf(`{"source":"aws.events","detail-type":"AWS API Call via CloudTrail","account":%q,"region":"us-east-1","id":"e1","time":"2026-11-21T09:00:00Z",
+			"detail":{"eventVersion":"1.11","eventSource":"events.amazonaws.com","eventName":"PutRule","eventID":"e1","eventType":"AwsApiCall","awsRegion":"us-east-1","recipientAccountId":%q,
+			"requestParameters":{"name":"doublelock-key-changes"},"userIdentity":{"type":"AssumedRole","accountId":%q,"invokedBy":"cloudformation.amazonaws.com",
+			"arn":"arn:aws:sts::%s:assumed-role/cdk-hnb659fds-cfn-exec-role-%s-us-east-1/AWSCloudFormation"}}}`, of, of, of, of, of)
+		if failed := handle(t, h, event); len(failed) > 0 || len(w.published) != want {
+			t.Errorf("in %s: published %+v, comes again %v", of, w.published, failed)
+		}
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/guard"
@@ -17,6 +18,9 @@ func (h *Handler) publish(ctx context.Context, c trail.Change) (Outcome, error) 
 		if err := h.forgetApproval(ctx); err != nil {
 			return Outcome{}, err
 		}
+	}
+	if c.DeployedByCDK() && slices.Contains(h.Central, c.Account) {
+		return Outcome{Action: "ignored", Reason: "our own deployment"}, nil
 	}
 	if c.Actor.Own() && c.Kind != trail.Tamper { // none of our roles may touch what we depend on
 		return Outcome{Action: "ignored", Reason: "our own call"}, nil

@@ -77,6 +77,7 @@ type Handler struct {
 	Approval *fleet.Approval                                         // where aliases and tags approve keys; nil: not known
 	Member   func(ctx context.Context, account string) (bool, error) // whether an account is of the organization; nil: not known
 	Regions  []string                                                // guarded: where a secret may have its primary
+	Central  []string                                                // accounts where CDK deploys the guard: the hub's and the management's
 	Moves    Moves                                                   // nil: every move of an account is reported
 	Waivers  []guard.Waiver
 	Seen     func(ctx context.Context, s guard.Secret) error // hands on what was described, for others to compare; nil: nobody does

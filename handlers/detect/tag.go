@@ -26,10 +26,14 @@ func (h *Handler) tag(ctx context.Context, rec guard.Record, s guard.Secret, mod
 		return false, nil
 	}
 	how, err := h.writeTags(ctx, guard.SecretRef{Account: s.Account, Region: s.Region, ID: s.ARN}, missing)
+	_, paused := errors.AsType[*store.PausedError](err)
 	_, unreadable := errors.AsType[*store.Unreadable](err) // the intent: nobody may write the tags until it is repaired
 	switch {
 	case err == nil:
 		return how == store.Made, nil
+	case paused: // the look of the next sweep writes them
+		h.Log.InfoContext(ctx, "tag", "account", s.Account, "region", s.Region, "secret", s.ARN, "action", "postponed", "reason", err.Error())
+		return false, nil
 	case unreadable, errors.Is(err, guard.ErrRefused), errors.Is(err, guard.ErrGone), errors.Is(err, guard.ErrDenied):
 		h.Log.WarnContext(ctx, "tag", "account", s.Account, "region", s.Region, "secret", s.ARN, "action", "tag_refused", "error", err)
 		return false, nil

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/doublelock/doublelock/handlers"
@@ -39,7 +40,7 @@ func on(h hub.Hub, keys *secrets.Keys) *Handler {
 	return &Handler{
 		Secrets: secrets.Remembering(h.Cloud, h.Answers()), Keys: keys, Records: records, Bus: h.Notices(),
 		Modes: modes, Moves: accounts.Moves(h.Cloud, h.Runtime), Approval: approval, Member: modes.Member, Effects: &store.Effects{Intents: records.Intents(), Worker: h.Session + "/" + rand.Text(), Now: h.Now}, Standard: guard.Standard{Approved: h.Runtime.Approved}, Waivers: h.Runtime.GuardWaivers(),
-		Regions: h.Regions, Now: h.Now, Later: h.Later(), Log: h.Log,
+		Regions: h.Regions, Central: slices.DeleteFunc([]string{h.Account, h.Management}, func(id string) bool { return id == "" }), Now: h.Now, Later: h.Later(), Log: h.Log,
 	}
 }
 

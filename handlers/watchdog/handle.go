@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 
 	"github.com/doublelock/doublelock/handlers"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -37,6 +38,11 @@ type Outbox interface {
 	Late(ctx context.Context, before time.Time) (int, error)
 }
 
+// Brake says whether changes are paused; nil: they are not.
+type Brake interface {
+	Paused(ctx context.Context) (*store.PausedError, error)
+}
+
 // Handler gives each message to whom it is for. Reads may be nil: denied reads are then only logged.
 type Handler struct {
 	Heartbeat Heartbeat
@@ -45,6 +51,8 @@ type Handler struct {
 	Namespace string        // of the metric
 	Late      string        // name of the metric: notices that waited for too long
 	TooLate   time.Duration // how long that is
+	Effects   Brake         // may be nil: nothing is measured of it
+	Paused    string        // name of the metric: whether changes are paused
 	Now       func() time.Time
 	Later     handlers.Later // may be nil
 	Hides     handlers.Hides // may be nil
@@ -71,7 +79,7 @@ func (h *Handler) one(ctx context.Context, body []byte) error {
 	case err != nil:
 		return err
 	case beat:
-		return errors.Join(h.drain(ctx), h.Heartbeat.Beat(ctx))
+		return errors.Join(h.drain(ctx), h.brake(ctx), h.Heartbeat.Beat(ctx))
 	}
 	return h.change(ctx, change)
 }
@@ -94,6 +102,23 @@ func (h *Handler) read(body []byte) (beat bool, change trail.Change, err error) 
 	}
 	change, err = trail.Decode(body)
 	return false, change, err
+}
+
+// brake measures whether changes are paused. What is not known stops them, and is measured when it is.
+func (h *Handler) brake(ctx context.Context) error {
+	if h.Effects == nil {
+		return nil
+	}
+	paused, err := h.Effects.Paused(ctx)
+	if err != nil {
+		return err
+	}
+	value, attrs := 0.0, []slog.Attr{}
+	if paused != nil {
+		value, attrs = 1, append(attrs, slog.String("reason", paused.Error()))
+	}
+	metric(ctx, h.Log, h.Now(), measurement{namespace: h.Namespace, name: h.Paused, unit: "Count", value: value}, attrs...)
+	return nil
 }
 
 func (h *Handler) drain(ctx context.Context) error {

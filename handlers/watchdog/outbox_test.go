@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 
 	"github.com/doublelock/doublelock/handlers/watchdog"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // box is an outbox in which something waits.
@@ -32,6 +35,48 @@ func (b *box) Late(_ context.Context, before time.Time) (int, error) {
 type stillness struct{}
 
 func (stillness) Beat(context.Context) error { return nil }
+
+// lever is a brake, set or not.
+type lever struct {
+	paused *store.PausedError
+	err    error
+}
+
+func (l lever) Paused(context.Context) (*store.PausedError, error) { return l.paused, l.err }
+
+func TestEachHeartbeatMeasuresWhetherChangesArePaused(t *testing.T) {
+	for name, tt := range map[string]struct {
+		lever lever
+		want  []float64
+	}{
+		"they are made":     {lever{}, []float64{0}},
+		"they are paused":   {lever{paused: &store.PausedError{Turn: store.Turn{On: true, By: "arn:alice", Reason: "INC-7"}}}, []float64{1}},
+		"that is not known": {lever{err: guard.ErrUnavailable}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			h := &watchdog.Handler{Heartbeat: stillness{}, Namespace: "Doublelock", Effects: tt.lever, Paused: "ChangesPaused", Now: time.Now, Account: "222222222222", Log: slog.New(slog.NewJSONHandler(&log, nil))}
+			task := `{"source":"doublelock","detail-type":"Doublelock Schedule","account":"222222222222","detail":{"task":"heartbeat"}}`
+			answer, err := h.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: task}}})
+			if failed := len(answer.BatchItemFailures) > 0; err != nil || failed != (tt.lever.err != nil) {
+				t.Errorf("answer %+v, %v", answer, err)
+			}
+			var got []float64
+			for line := range strings.Lines(log.String()) {
+				var measured struct{ ChangesPaused *float64 }
+				if err := json.Unmarshal([]byte(line), &measured); err != nil {
+					t.Fatal(err)
+				}
+				if measured.ChangesPaused != nil {
+					got = append(got, *measured.ChangesPaused)
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("measured %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
 
 func TestEachHeartbeatMeasuresWhatWaitsForAnHour(t *testing.T) {
 	now := time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC)

@@ -40,6 +40,9 @@ var organizationsRegions = map[Partition]string{
 // OrganizationsRegion is where AWS Organizations writes its events; "" for no partition.
 func (p Partition) OrganizationsRegion() string { return organizationsRegions[p] }
 
+// Regions lists the Regions of a partition that have Secrets Manager, sorted. AWS adds some.
+func (p Partition) Regions() []string { return slices.Clone(regionsByPartition[p]) }
+
 // Regions lists every Region that has Secrets Manager, sorted.
 func Regions() []string {
 	var all []string

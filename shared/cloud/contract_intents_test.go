@@ -21,6 +21,7 @@ func TestContractIntents(t *testing.T) {
 		"of many owners at once one writes":                       oneOwner,
 		"an owner that another replaced writes nothing":           replacedOwner,
 		"what was seen of an intent lies beside it":               watchBeside,
+		"of two who set the brake at once one does":               oneBrake,
 		"a counter says what was taken":                           countedTaken,
 		"a target passes from a dead owner to the next":           passedOn,
 	})
@@ -43,6 +44,31 @@ func intentRoundTrip(t *testing.T, w *world) {
 			t.Fatal(err, diff)
 		}
 		want.Stored = got.Stored
+	}
+}
+
+func oneBrake(t *testing.T, w *world) {
+	records := table.Open(w.cloud(t, nil), newTable(t, w))
+	if b, err := records.Brake(t.Context()); err != nil || b.Now() != (store.Turn{}) {
+		t.Fatalf("never set reads %+v, %v", b, err)
+	}
+	at := time.Date(2026, 3, 1, 9, 0, 0, 0, time.UTC)
+	for n, on := range []bool{true, false, true} {
+		b, err := records.Brake(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		turn := store.Turn{On: on, By: "alice", At: at.Add(time.Duration(n) * time.Hour), Reason: "CHG-1"}
+		for _, who := range []string{"alice", "bob"} {
+			turn.By = who
+			if ok, err := records.SetBrake(t.Context(), b.Turned(turn)); err != nil || ok != (who == "alice") {
+				t.Fatalf("%s: %v, %v", who, ok, err)
+			}
+		}
+		turn.By = "alice"
+		if got, err := records.Intents().Brake(t.Context()); err != nil || got.Now() != turn || len(got.Turns) != n+1 {
+			t.Errorf("it reads %+v, %v", got, err)
+		}
 	}
 }
 

@@ -158,6 +158,15 @@ var replicas = []struct {
 	{"a replica under the AWS managed key", func(s *shelf) { s.replicate("") }, false, false},
 	{"a replica under C", func(s *shelf) { s.replicate(s.c) }, false, false},
 	{"a replica under C whose replication failed", func(s *shelf) { s.disable(s.c); s.replicate(s.c); s.enable(s.c) }, true, false},
+	{"a replica under C that holds an older version, since its replication failed", func(s *shelf) { s.replicate(s.c); s.disable(s.c); s.put(); s.enable(s.c) }, true, true},
+	{"a replica that was moved to C, and written", func(s *shelf) { s.replicate(""); s.moveReplica(s.c); s.put() }, true, true},
+	{"a replica that was moved to C after a label of its owner came, and written", func(s *shelf) {
+		s.replicate("")
+		s.put("violet")
+		s.moveReplica(s.c)
+		s.put()
+		s.put()
+	}, true, true},
 	{"a replica that was moved to C", func(s *shelf) { s.replicate(""); s.moveReplica(s.c) }, true, false},
 	{"a replica under C whose older version is under the AWS managed key there", func(s *shelf) { s.replicate(""); s.put("violet"); s.moveReplica(s.c) }, true, true},
 	{"a replica whose alias was moved from C, it was written, and the alias moved back", func(s *shelf) { s.replicateMoved() }, true, true},
@@ -623,15 +632,21 @@ func (s *shelf) compareClass(k guard.Key, c guard.Copies, radius guard.BlastRadi
 		if strings.HasPrefix(read, "by default") || strings.HasPrefix(read, "AWSCURRENT") {
 			continue
 		}
+		outlives := slices.ContainsFunc(a.Outlives, func(o guard.Opened) bool { return slices.Contains(o.What, read) })
 		switch said := slices.Contains(named, read); {
+		case outlives && !is:
+			s.Errorf("without %s it is said that %s still opens, and it does not: %s", k.ARN, read, a.Describe())
+		case len(radius.Partly) > 0 && !isDefault && !outlives && is && s.inLocation(a, read):
+			s.Errorf("without %s %s still opens where it stops, and it is not said: %s", k.ARN, read, a.Describe())
 		case slices.Contains(a.Unsure, read) || slices.Contains(a.Unread, read) || a.Fate == guard.FateUnreadReplica:
 		case len(radius.Partly) > 0 && said && is && read != "a version without a label":
 			s.Errorf("without %s it is said that %s stops, and it does not: %s", k.ARN, read, a.Describe())
 		case len(radius.Partly) > 0 && !said && !is && before[read]:
 			s.Errorf("without %s %s stops, and it is not said: %s", k.ARN, read, a.Describe())
+		case isDefault && slices.Contains(a.Labels, "AWSCURRENT in "+region): // as a label alone, since what it is may be another value
 		case len(radius.Stops) > 0 && said && !is:
 			s.Errorf("without %s it is said that %s opens, and it does not: %s", k.ARN, read, a.Describe())
-		case len(radius.Stops) > 0 && !said && is && !s.inOpenLocation(a, read):
+		case len(radius.Stops) > 0 && !said && is && !s.inLocation(a, read):
 			s.Errorf("without %s %s still opens, and it is not said: %s", k.ARN, read, a.Describe())
 		}
 	}
@@ -662,8 +677,8 @@ func (s *shelf) compareClass(k guard.Key, c guard.Copies, radius guard.BlastRadi
 	}
 }
 
-// inOpenLocation reports that a read is one in a location that is said to open.
-func (s *shelf) inOpenLocation(a guard.Affected, read string) bool {
+// inLocation reports that a read is one in a location that is said to open, or to stop where the primary opens.
+func (s *shelf) inLocation(a guard.Affected, read string) bool {
 	return slices.ContainsFunc(a.Regions, func(region string) bool { return strings.HasSuffix(read, " in "+region) })
 }
 

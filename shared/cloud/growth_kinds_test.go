@@ -151,6 +151,16 @@ func (l *longest) writers() map[string]func(round int) {
 			}
 			must(l.T, l.records.SetBookmark(l.Context(), name, strings.Repeat("x", 90_000))) // the most that a sweep writes
 		},
+		"brake#": func(round int) {
+			b, err := l.records.Brake(l.Context())
+			must(l.T, err)
+			for i := range 20 {
+				b = b.Turned(store.Turn{On: true, By: strings.Repeat("b", 200), At: l.at.Add(time.Duration(round*20+i) * time.Second), Reason: strings.Repeat("x", 500)})
+			}
+			if ok, err := l.records.SetBrake(l.Context(), b); err != nil || !ok {
+				l.Fatalf("set brake: %v, %v", ok, err)
+			}
+		},
 		"quarantine": func(round int) { // a row as long as DynamoDB takes, that nobody can read
 			of := fmt.Sprintf("document#migration#%s", member)
 			l.put(map[string]types.AttributeValue{"pk": &types.AttributeValueMemberS{Value: of}, "sk": &types.AttributeValueMemberS{Value: secretNo(100 + round%3)},

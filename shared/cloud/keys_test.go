@@ -58,6 +58,20 @@ func TestKeysAreAskedAgainWhenTheirTimeIsUp(t *testing.T) {
 	}
 }
 
+// A multi-Region primary that is to be deleted has no day while it has replicas: KMS says how many days it waits after the last.
+func TestOfAKeyThatWaitsForItsReplicasItIsReadForHowLong(t *testing.T) {
+	f := newFake()
+	f.on["DescribeKey"] = func(asked) answer {
+		say := keyMetadata("PendingReplicaDeletion")
+		say.body.(object)["KeyMetadata"].(object)["PendingDeletionWindowInDays"] = 9
+		return say
+	}
+	key, err := secrets.NewKeys(f.open(t, nil)).Describe(t.Context(), guard.KeyRef{Account: member, Region: region, ID: keyARN})
+	if err != nil || key.State != guard.KeyPendingReplicaDeletion || key.Window != 9 || !key.DeletionDate.IsZero() {
+		t.Errorf("%+v, %v", key, err)
+	}
+}
+
 func TestInvalidateForgetsAKeyUnderAnyOfItsNames(t *testing.T) {
 	const id, alias = "1234abcd-12ab-34cd-56ef-1234567890ab", "alias/app"
 	aliasARN := "arn:aws:kms:eu-central-1:111122223333:alias/app"

@@ -26,12 +26,13 @@ type Leftover struct {
 	Err      error
 }
 
-// Cleanup removes what a run made: what is written down, and what is found by name and tag, for lists of AWS may lag behind.
+// Cleanup removes what a run made: what is written down, and what is found by name and tag, for lists of AWS may lag behind. Nil is nothing
+// that anybody wrote down: then a key that cannot be looked at may be one of a run's.
 // Sessions are by account: those that act as the run in it. Kinds are what it can have made.
 // What is of a run that spare answers yes to stays; nil spares none. A thing that was never made, or is gone, is nothing to do, so
 // that it can be repeated. Things that do not depend on each other are removed at once. The error is of what could not be looked for.
 func Cleanup(ctx context.Context, sessions map[string]*sandbox.Session, regions []string, kinds []sandbox.Kind, written []sandbox.Resource, spare func(sandbox.Run) bool) (Removed, error) {
-	all, failed := find(ctx, sessions, regions, kinds)
+	all, failed := find(ctx, sessions, regions, kinds, written != nil)
 	for _, r := range written { // as it was written: a name found says less
 		all = slices.DeleteFunc(all, func(other sandbox.Resource) bool { return same1(r, other) })
 	}
@@ -53,8 +54,9 @@ func Cleanup(ctx context.Context, sessions map[string]*sandbox.Session, regions 
 // atOnce is how many things are looked for, or removed, at a time.
 const atOnce = 8
 
-// find finds what the runs of some sessions made, in the order of accounts, Regions and kinds.
-func find(ctx context.Context, sessions map[string]*sandbox.Session, regions []string, kinds []sandbox.Kind) ([]sandbox.Resource, error) {
+// find finds what the runs of some sessions made, in the order of accounts, Regions and kinds. Known says that all of it is written down: a
+// key that cannot be looked at is none of it, or is missed when that one is removed.
+func find(ctx context.Context, sessions map[string]*sandbox.Session, regions []string, kinds []sandbox.Kind, known bool) ([]sandbox.Resource, error) {
 	type look struct {
 		account, region string
 		global          bool
@@ -74,7 +76,8 @@ func find(ctx context.Context, sessions map[string]*sandbox.Session, regions []s
 	for at, l := range looks {
 		group.Go(func() error {
 			var err error
-			if found[at], err = sessions[l.account].Find(ctx, l.region, l.global, []sandbox.Kind{l.kind}); err != nil {
+			found[at], err = sessions[l.account].Find(ctx, l.region, l.global, []sandbox.Kind{l.kind})
+			if _, unseen := errors.AsType[*sandbox.UnseenError](err); err != nil && (!known || !unseen) {
 				failed[at] = fmt.Errorf("account %s: %w", l.account, err)
 			}
 			return nil

@@ -22,7 +22,7 @@ func TestTheLocalAWSAnswersAsTheTableSaysItDoes(t *testing.T) {
 		"scheduler.universal.put-rule": {Verdict: conformance.Unanswered, Reason: conformance.NoOperation},
 		"cloudformation.key-removed":   {Verdict: conformance.Unanswered, Reason: conformance.NoOperation},
 	}
-	results := start(t, localaws.Options{Seed: 1}).ask(t)
+	results := plain(t)
 	if len(results) != len(conformance.Questions()) || len(results) < 30 {
 		t.Fatalf("%d results, %d questions", len(results), len(conformance.Questions()))
 	}
@@ -111,7 +111,7 @@ func TestAnAnswerThatTheLocalAWSCannotFollowIsNamed(t *testing.T) {
 func TestEachAnswerIsFollowedOrNamed(t *testing.T) {
 	t.Parallel()
 	own := map[string]conformance.Answer{}
-	for _, r := range startPlain(t).ask(t) {
+	for _, r := range plain(t) {
 		own[r.Question] = r.Answer
 	}
 	for _, q := range conformance.Questions() {
@@ -175,7 +175,7 @@ func TestTheRightsAreExactlyThoseThatARunTakes(t *testing.T) {
 			t.Errorf("%s: %s %s", r.Question, r.Reason, r.Detail)
 		}
 	}
-	if err := manager.HoldsOnly(t.Context(), ou, account); err != nil {
+	if err := manager.BindsOnly(t.Context(), ou, account); err != nil {
 		t.Error(err)
 	}
 	if _, err := own.ManagementAccount(t.Context()); err != nil {

@@ -89,6 +89,14 @@ func mayDescribe(ctx context.Context, w *World) error {
 	})
 }
 
+func mayReadDefault(ctx context.Context, w *World) error {
+	secret, err := w.secret(ctx, "")
+	if err != nil {
+		return err
+	}
+	return w.may(ctx, "read a secret under the AWS managed key", func(ctx context.Context, s *sandbox.Session) error { return s.Read(ctx, secret) })
+}
+
 func mayRead(ctx context.Context, w *World) error {
 	secret, _, err := w.underA(ctx)
 	if err != nil {

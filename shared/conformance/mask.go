@@ -11,7 +11,7 @@ type mask struct {
 	counts map[string]int
 }
 
-// identifying are the ids that AWS gives: of keys, organizations and what is in them, and accounts. What they are replaced
+// identifying are the ids that AWS gives: of keys, organizations and what is in them, and accounts; and addresses of accounts. What they are replaced
 // by looks like them, so that ARNs stay ARNs.
 var identifying = []struct {
 	kind    string
@@ -20,6 +20,9 @@ var identifying = []struct {
 }{
 	{"key", regexp.MustCompile(`(?i)[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|mrk-[0-9a-f]{32}`), "key-%d"},
 	{"ou", regexp.MustCompile(`\bou-[0-9a-z]{4,32}-[0-9a-z]{8,32}\b`), "ou-masked-%d"},
+	{"root", regexp.MustCompile(`\br-[0-9a-z]{4,32}\b`), "r-%d"},
+	{"policy", regexp.MustCompile(`\bp-[0-9a-zA-Z_]{8,128}\b`), "p-masked-%d"},
+	{"email", regexp.MustCompile(`[\w.+%-]+@[\w-]+(\.[\w-]+)+`), "masked-%d@example.com"},
 	{"organization", regexp.MustCompile(`\bo-[a-z0-9]{10,32}\b`), "o-masked-%d"},
 	{"access key", regexp.MustCompile(`\b(?:AKIA|ASIA|AROA|AIDA)[A-Z0-9]{12,}\b`), "access-key-%d"},
 	{"account", regexp.MustCompile(`[0-9]{12,}`), "1111222233%02d"}, // longer runs of digits are no ids, but hold what looks like one

@@ -78,10 +78,7 @@ func choiceQuestions() []Question {
 }
 
 func choiceNamed(ctx context.Context, w *World) (Answer, error) {
-	return refusedOrNot(stopped(ctx, w, bySession, "create", choice, func(s *sandbox.Session) error {
-		_, err := s.CreateSecret(ctx, w.what("new"), managedKey)
-		return err
-	}, nil))
+	return creates(ctx, w, choice, managedKey)
 }
 
 func choiceMoved(ctx context.Context, w *World) (Answer, error) {

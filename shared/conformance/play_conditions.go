@@ -3,6 +3,7 @@ package conformance
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/doublelock/doublelock/shared/cloud/sandbox"
 	"github.com/doublelock/doublelock/shared/localaws"
@@ -53,6 +54,18 @@ func conditionQuestions() []Question {
 				{Answer: "session", ByRefusal: true, Meaning: "every account becomes a coverage finding: the trust policies have to name sessions", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsSession }},
 				{Answer: "neither", ByRefusal: true, Meaning: "the member roles cannot be trusted by aws:PrincipalArn", Set: func(b *localaws.Behavior) { b.TrustPrincipal = localaws.TrustPrincipalIsAbsent }},
 			}, Assumed: "role", Control: mayTakeRoles, Play: principalARN},
+		{ID: "kms.everyone.session-policy", Row: 34, Title: "Does the policy of the AWS managed key, which allows everyone, let in a session whose session policy says nothing of KMS?", Document: "https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html",
+			Calls: calls(asRole),
+			Choices: []Choice{
+				{Answer: Opens, Meaning: "who may read a secret under the AWS managed key opens it, whatever limits the session"},
+				{Answer: Refused, ByRefusal: true, Meaning: "a session policy without KMS is a second lock also under the AWS managed key: can and readers name too many"},
+			}, Assumed: Opens, Control: mayReadDefault, Play: everyoneLimited},
+		{ID: "secretsmanager.version-stage.default", Row: 42, Title: "Which secretsmanager:VersionStage has a read that names no version?", Document: keyCondition,
+			Calls: calls(asRole),
+			Choices: []Choice{
+				{Answer: "current", ByRefusal: true, Meaning: "a policy about AWSCURRENT counts for a read that names nothing"},
+				{Answer: Absent, ByRefusal: true, Meaning: "a policy about AWSCURRENT does not count for a read that names nothing"},
+			}, Assumed: "current", Control: mayRead, Play: defaultStage},
 	}
 }
 
@@ -175,7 +188,7 @@ func aliasCondition(by denier) func(context.Context, *World) (Answer, error) {
 					}
 					return err
 				})
-			}, nil)
+			}, func() error { return w.isThere(ctx, try.name) })
 			if err != nil {
 				return "", err
 			}
@@ -198,10 +211,24 @@ const layer = `{"Effect":"Deny","Action":["kms:GenerateDataKey","kms:Encrypt"],"
 	"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/aws/secretsmanager"},"StringLike":{"kms:ViaService":"secretsmanager.*"}}}`
 
 func layerCreate(ctx context.Context, w *World) (Answer, error) {
-	return refusedOrNot(stopped(ctx, w, bySession, "create", layer, func(s *sandbox.Session) error {
-		_, err := s.CreateSecret(ctx, w.what("new"), "")
+	return creates(ctx, w, layer, "")
+}
+
+// creates makes a secret under a key as somebody whom a statement binds.
+func creates(ctx context.Context, w *World, statement, key string) (Answer, error) {
+	return refusedOrNot(stopped(ctx, w, bySession, "create", statement, func(s *sandbox.Session) error {
+		_, err := s.CreateSecret(ctx, w.what("new"), key)
 		return err
-	}, nil))
+	}, func() error { return w.isThere(ctx, "new") }))
+}
+
+// isThere errs unless a secret that was made is there, also for whoever did not make it.
+func (w *World) isThere(ctx context.Context, what string) error {
+	name := w.own.Run().Name(w.what(what))
+	return w.eventually(ctx, "see a secret that was made", func(ctx context.Context) error {
+		_, err := w.own.Describe(ctx, name)
+		return err
+	})
 }
 
 func refusedOrNot(refused bool, err error) (Answer, error) {
@@ -270,9 +297,17 @@ func principalARN(ctx context.Context, w *World) (Answer, error) {
 		answer  Answer
 		pattern string
 	}{{"role", c.role}, {"session", p.New("sts", "", account, "assumed-role/"+w.own.Run().Name("*")).String()}} {
-		trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":"` + p.Root(account) + `"},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:PrincipalArn":"` + as.pattern + `"}}}]}`
+		trust := fmt.Sprintf(`{"Version":"2012-10-17","Statement":[
+			{"Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"sts:AssumeRole","Condition":{"ArnLike":{"aws:PrincipalArn":%[2]q}}},
+			{"Effect":"Allow","Principal":{"AWS":%[1]q},"Action":"sts:AssumeRole","Condition":{"StringEquals":{"sts:ExternalId":%[3]q}}}]}`, p.Root(account), as.pattern, c.external)
 		target, err := w.own.CreateRole(ctx, w.what(string(as.answer)), trust, "")
 		if err != nil {
+			return "", err
+		}
+		if err := w.eventually(ctx, "take the role with its external id", func(ctx context.Context) error { // it is there, and its policy counts
+			_, err := session.Assume(ctx, target, w.sessionName("target"), "", c.external)
+			return err
+		}); err != nil {
 			return "", err
 		}
 		err = w.eventually(ctx, "take the role", func(ctx context.Context) error {
@@ -295,4 +330,62 @@ func principalARN(ctx context.Context, w *World) (Answer, error) {
 		return "session", nil
 	}
 	return "neither", nil
+}
+
+// everyoneLimited reads what is under the AWS managed key in a session that may use no key. That such a session policy counts is seen by a
+// secret under a key that does not let in everyone.
+func everyoneLimited(ctx context.Context, w *World) (Answer, error) {
+	c, err := w.ready()
+	if err != nil {
+		return "", err
+	}
+	if !c.enforced {
+		return "", errNotEvaluated
+	}
+	closed, _, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	open, err := w.own.CreateSecret(ctx, w.what("open"), "")
+	if err != nil {
+		return "", err
+	}
+	session, err := w.own.Assume(ctx, c.role, w.sessionName(w.what("limited")), `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}]}`, c.external)
+	if err != nil {
+		return "", err
+	}
+	switch err := session.Read(ctx, closed); {
+	case err == nil:
+		return "", errNotEvaluated // on keys
+	case !sandbox.Denied(err):
+		return "", err
+	}
+	switch err := session.Read(ctx, open); {
+	case sandbox.Denied(err):
+		return Refused, nil
+	case err != nil:
+		return "", err
+	}
+	return Opens, nil
+}
+
+// defaultStage reads where AWSCURRENT is denied, and where no stage is.
+func defaultStage(ctx context.Context, w *World) (Answer, error) {
+	secret, _, err := w.underA(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, try := range []struct {
+		answer    Answer
+		condition string
+	}{{"current", `{"StringEquals":{"secretsmanager:VersionStage":"AWSCURRENT"}}`}, {Absent, `{"Null":{"secretsmanager:VersionStage":"true"}}`}} {
+		refused, err := stopped(ctx, w, bySession, string(try.answer), deny("secretsmanager:GetSecretValue", try.condition), func(s *sandbox.Session) error { return s.Read(ctx, secret) }, nil)
+		if err != nil {
+			return "", err
+		}
+		if refused {
+			return try.answer, nil
+		}
+	}
+	return "", errNotEvaluated // this condition key
 }

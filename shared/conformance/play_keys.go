@@ -38,7 +38,7 @@ func keyQuestions() []Question {
 				{Answer: Passes, Meaning: "doublelock-tamper does not help; the event of a disabled key does", Set: func(b *localaws.Behavior) { b.NoTrailingDays = true }},
 			}, Assumed: Refused, Control: mayDisableKeys, Play: trailingDays},
 		{ID: "kms.grant.context", Row: 22, Title: "Does a grant with EncryptionContextSubset on SecretARN let a reader in?", Document: "https://docs.aws.amazon.com/kms/latest/developerguide/create-grant-overview.html",
-			Calls: calls(asRole, "kms:CreateGrant"),
+			Calls: calls(asRole, "kms:CreateGrant kms:ListGrants"),
 			Choices: []Choice{
 				{Answer: "reads", Meaning: "rescue by grant works (migration.rescueGrants)"},
 				{Answer: "reads-without", Meaning: "a reader without any right to the key reads all the same: there is no second lock", Set: func(b *localaws.Behavior) { b.NoSecondLock = true }},
@@ -99,6 +99,7 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 	start := time.Now() // not the run's clock: AWS's time goes on
 	var answer Answer   // of the reads that failed last, in a row
 	var since time.Time
+	changed := 0 // how often reads began to fail otherwise
 	for answer != "" || time.Since(start) < w.patience.Change {
 		failed = w.own.Read(ctx, secret)
 		is := errorsOfReads[sandbox.Code(failed)]
@@ -111,12 +112,13 @@ func untilStopped(ctx context.Context, w *World) (failed error, after time.Durat
 			answer = ""
 		case is != answer:
 			answer, since = is, time.Now()
+			changed++
 		case time.Since(since) >= w.patience.Settle:
 			after = since.Sub(start)
 			w.note("first failed read", "%s after %s", sandbox.Code(failed), after.Round(time.Second))
 			return failed, after, ctx.Err()
 		}
-		if answer != "" && time.Since(start) > w.patience.Change+2*w.patience.Settle {
+		if answer != "" && changed > 1 && time.Since(start) > w.patience.Change+2*w.patience.Settle {
 			return nil, 0, errors.Join(errUnexpected, failed) // reads fail now so, now so
 		}
 		if err := sandbox.Sleep(ctx, w.patience.Between); err != nil {
@@ -207,8 +209,14 @@ func grantContext(ctx context.Context, w *World) (Answer, error) {
 	case !sandbox.Denied(err):
 		return "", err
 	}
-	if err := w.own.GrantDecrypt(ctx, key, role, map[string]string{"SecretARN": secret}); err != nil {
+	grant, err := w.own.GrantDecrypt(ctx, key, role, map[string]string{"SecretARN": secret})
+	if err != nil {
 		return "", err
+	}
+	if there, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) { return w.own.Granted(ctx, key, grant) }); err != nil {
+		return "", err
+	} else if !there {
+		return "", fmt.Errorf("%w: the grant was made, and is not there", errUnexpected)
 	}
 	start := time.Now()
 	reads, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) {

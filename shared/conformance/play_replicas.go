@@ -119,6 +119,9 @@ func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
 		return "", err
 	}
 	return w.settled(ctx, "unchanged", func(ctx context.Context) (Answer, error) {
+		if err := w.second.SetKey(ctx, name, key); err != nil { // again: one call that did nothing is no answer
+			return "", err
+		}
 		d, err := w.second.Describe(ctx, name)
 		switch {
 		case err != nil:
@@ -126,7 +129,7 @@ func replicaKeyInItsRegion(ctx context.Context, w *World) (Answer, error) {
 		case same(d.Key, key):
 			return "changed", nil
 		}
-		return "unchanged", w.second.SetKey(ctx, name, key) // again: one call that did nothing is no answer
+		return "unchanged", nil
 	})
 }
 
@@ -249,19 +252,23 @@ func replicaRetried(ctx context.Context, w *World) (Answer, error) {
 	if status, err := replicaStatus(ctx, w, secret); err != nil || status != sandbox.Failed {
 		return "", errors.Join(errUnexpected, err)
 	}
-	switch err := w.own.Replicate(ctx, secret, w.second.Region(), ""); {
-	case sandbox.Code(err) == "InvalidParameterException", sandbox.Code(err) == "InvalidRequestException":
-		w.note("error", "%s", sandbox.Code(err))
-		return Refused, nil
-	case err != nil:
-		return "", err
+	refusal := w.own.Replicate(ctx, secret, w.second.Region(), "")
+	refused := sandbox.Code(refusal) == "InvalidParameterException" || sandbox.Code(refusal) == "InvalidRequestException"
+	if refusal != nil && !refused {
+		return "", refusal
 	}
+	status := ""
 	mended, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) { // that it failed is shown for a while
 		d, err := w.own.Describe(ctx, secret)
-		return d.Replicas[w.second.Region()].Status == sandbox.InSync, err
+		status = d.Replicas[w.second.Region()].Status
+		return status == sandbox.InSync, err
 	})
-	if err == nil && !mended {
-		err = errUnexpected
+	switch {
+	case err != nil || mended: // also where a refusal is of what the SDK sent again, for it goes on
+		return "tried", err
+	case refused && status == sandbox.Failed:
+		w.note("error", "%s", sandbox.Code(refusal))
+		return Refused, nil
 	}
-	return "tried", err
+	return "", errUnexpected
 }

@@ -300,6 +300,11 @@ func scheduleForeignBus(ctx context.Context, w *World) (Answer, error) {
 	if err != nil {
 		return "", err
 	}
+	if sends, err := sandbox.Until(ctx, w.patience.Change, func(ctx context.Context) (bool, error) { return w.own.Sends(ctx, w.what("schedule"), r.bus) }); err != nil {
+		return "", err
+	} else if !sends {
+		return "", fmt.Errorf("%w: a schedule was made, and sends nothing there", errUnexpected)
+	}
 	if there, err := w.arrives(ctx, w.second, r.url, isScheduled); err != nil || there {
 		return "delivered", err
 	}

@@ -28,7 +28,7 @@ func TestAReportNamesNobody(t *testing.T) {
 		for n, id := range accounts {
 			key := keys[n%len(keys)]
 			facts = append(facts, conformance.Fact{Name: "who " + id, Value: around + "arn:aws:kms:eu-central-1:" + id + ":key/" + key + around},
-				conformance.Fact{Name: "x", Value: "o-abcdefghij ou-ab12-" + strings.ToLower(key[:8]) + " " + id + id + " doublelock-conformance-abc123-q01-s"})
+				conformance.Fact{Name: "x", Value: "o-abcdefghij ou-ab12-" + strings.ToLower(key[:8]) + " " + id + id + " doublelock-conformance-abc123-q01-s r-xy12 owner+aws@corp.example.org arn:aws:organizations::1:policy/o-abcdefghij/service_control_policy/p-zyxw9876"})
 		}
 		report := conformance.NewReport("test", conformance.AWS, time.Now(), []conformance.Result{
 			{Question: "kms.trailing-days", Detail: accounts[0] + around + keys[0], Evidence: facts}, {Question: "kms.disabled.read", Detail: accounts[0]}})
@@ -47,7 +47,7 @@ func TestAReportNamesNobody(t *testing.T) {
 					t.Fatalf("%s is in %s", found, shown)
 				}
 			}
-			for _, part := range []string{"o-abcdefghij", "abc123"} {
+			for _, part := range []string{"o-abcdefghij", "abc123", "xy12", "owner", "corp", "zyxw9876"} {
 				if strings.Contains(shown, part) {
 					t.Fatalf("%s is in %s", part, shown)
 				}

@@ -31,7 +31,8 @@ const (
 	// asRole makes the role that questions are asked as, and tries it (prepare).
 	asRole = newSecret + " " + newRole + " sts:AssumeRole " + describe + " " + read
 	// policies make service control policies, on an OU that is looked at before.
-	policies = "organizations:CreatePolicy organizations:AttachPolicy organizations:ListAccountsForParent organizations:ListOrganizationalUnitsForParent"
+	policies = "organizations:CreatePolicy organizations:AttachPolicy " + checks
+	checks   = "organizations:ListRoots organizations:ListAccountsForParent organizations:ListOrganizationalUnitsForParent"
 )
 
 // calls are the calls that some texts name, each of which may name several.
@@ -179,7 +180,7 @@ func OrganizationPolicies(questions []Question, partition arn.Partition, account
 	for n := range all { // the OU is looked at in its place
 		all[n].Action = slices.DeleteFunc(all[n].Action, func(action string) bool { return action == "organizations:DescribeOrganization" })
 	}
-	organization := calls("organizations:ListAccountsForParent organizations:ListOrganizationalUnitsForParent")
+	organization := calls(checks)
 	for _, action := range Rights(questions) {
 		if strings.HasPrefix(action, "organizations:") && action != "organizations:DescribeOrganization" && !slices.Contains(organization, action) {
 			organization = append(organization, action)

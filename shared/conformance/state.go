@@ -58,6 +58,9 @@ type Journal struct {
 // NewJournal begins the state of a run.
 func NewJournal(s State, save func([]byte) error) (*Journal, error) {
 	s.Format = stateFormat
+	if s.Resources == nil {
+		s.Resources = []sandbox.Resource{}
+	}
 	j := &Journal{state: s, save: save}
 	return j, j.write()
 }

@@ -2,6 +2,10 @@ package conformance_test
 
 import (
 	"context"
+	"flag"
+	"os"
+	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -71,6 +75,25 @@ func (l *local) ask(t testing.TB, only ...string) []conformance.Result {
 		Own: l.session(t, account, "role/Sandbox/me", run, unwritten), Management: l.session(t, management, "role/Admin/me", run, unwritten),
 		OU: ou, Second: far, Only: only, Patience: conformance.ForDouble(), Parallel: 1, Now: time.Now,
 	})
+}
+
+var (
+	plainOnce    sync.Once
+	plainResults []conformance.Result
+)
+
+// plain are the answers of the local AWS as it is.
+func plain(t testing.TB) []conformance.Result {
+	plainOnce.Do(func() { plainResults = startPlain(t).ask(t) })
+	return plainResults
+}
+
+// TestMain lets more tests run at once than there are processors, for most of them wait.
+func TestMain(m *testing.M) {
+	if err := flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0))); err != nil { // which -parallel overrides
+		panic(err)
+	}
+	os.Exit(m.Run())
 }
 
 func startPlain(t testing.TB) *local { return start(t, localaws.Options{Seed: 1}) }

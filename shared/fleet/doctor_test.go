@@ -14,6 +14,7 @@ import (
 
 	"github.com/doublelock/doublelock/shared/fleet"
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 const (
@@ -37,6 +38,7 @@ type fakeOrganization struct {
 	policy   string
 	queues   map[string]fleet.Queue
 	function fleet.Function
+	brake    store.Turn
 	aside    int              // rows in quarantine
 	late     int              // notices that wait
 	broken   map[string]error // by call, or by call and account
@@ -147,6 +149,10 @@ func (c *fakeOrganization) Late(context.Context) (int, error) {
 	return c.late, c.err("table", "")
 }
 
+func (c *fakeOrganization) Brake(context.Context) (store.Turn, error) {
+	return c.brake, c.err("table", "")
+}
+
 func (c *fakeOrganization) doctor() *fleet.Doctor {
 	return &fleet.Doctor{Members: c, Organization: c, Hub: c, Concurrency: 2, Expected: fleet.Expected{
 		OrganizationID: "o-exampleorgid", Management: management, Hub: hub, Home: home, Regions: []string{home}, BusARN: busARN,
@@ -230,9 +236,13 @@ func TestDoctorNamesWhatIsWrong(t *testing.T) {
 		"a queue that loses":          {change: func(c *fakeOrganization) { c.queues["doublelock-detect"] = fleet.Queue{} }, want: []string{"fail queue/doublelock-detect: it has no queue to park what fails"}},
 		"messages that failed":        {change: func(c *fakeOrganization) { c.queues["doublelock-detect-dlq"] = fleet.Queue{Waiting: 1, InFlight: 1} }, want: []string{"fail queue/doublelock-detect-dlq: 2 messages could not be handled"}},
 		"queues that cannot be read":  {change: func(c *fakeOrganization) { c.broken["queue"] = guard.ErrDenied }, want: []string{"unknown queue/doublelock-detect: access denied", "unknown queue/doublelock-detect-dlq: access denied"}},
-		"no table":                    {change: func(c *fakeOrganization) { c.broken["table"] = guard.ErrGone }, want: []string{"fail table/doublelock: the table does not exist", "fail table/outbox: the table does not exist"}},
-		"a table not to be read":      {change: func(c *fakeOrganization) { c.broken["table"] = guard.ErrDenied }, want: []string{"unknown table/doublelock: access denied", "unknown table/outbox: access denied"}},
+		"no table":                    {change: func(c *fakeOrganization) { c.broken["table"] = guard.ErrGone }, want: []string{"fail table/doublelock: the table does not exist", "fail table/outbox: the table does not exist", "fail brake/changes: the table does not exist"}},
+		"a table not to be read":      {change: func(c *fakeOrganization) { c.broken["table"] = guard.ErrDenied }, want: []string{"unknown table/doublelock: access denied", "unknown table/outbox: access denied", "unknown brake/changes: access denied"}},
 		"notices that wait":           {change: func(c *fakeOrganization) { c.late = 2 }, want: []string{"fail table/outbox: 2 notices have waited for more than an hour"}},
+		"changes are paused": {change: func(c *fakeOrganization) {
+			c.brake = store.Turn{On: true, By: "arn:alice", At: time.Date(2026, 6, 1, 9, 0, 0, 0, time.UTC), Reason: "INC-7"}
+		}, want: []string{"fail brake/changes: changes are paused since 2026-06-01T09:00:00Z by arn:alice: INC-7"}},
+		"changes were paused once":    {change: func(c *fakeOrganization) { c.brake = store.Turn{By: "arn:alice", Reason: "INC-7"} }},
 		"rows that cannot be read":    {change: func(c *fakeOrganization) { c.aside = 3 }, want: []string{"fail table/doublelock: 3 rows could not be read and are in quarantine"}},
 		"a function that was deleted": {change: func(c *fakeOrganization) { c.broken["function"] = guard.ErrGone }, want: []string{"fail function/doublelock-detect: the function does not exist"}},
 		"a function not to be read":   {change: func(c *fakeOrganization) { c.broken["function"] = guard.ErrDenied }, want: []string{"unknown function/doublelock-detect: access denied"}},

@@ -7,12 +7,16 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
-const redeployHub = "Deploy the hub stack again."
+const (
+	redeployHub = "Deploy the hub stack again."
+	noTable     = "the table does not exist"
+)
 
 func (d *Doctor) hub(ctx context.Context) []Row {
-	rows := []Row{d.bus(ctx), d.table(ctx), d.outbox(ctx)}
+	rows := []Row{d.bus(ctx), d.table(ctx), d.outbox(ctx), d.brake(ctx)}
 	for _, name := range d.Expected.Workers {
 		rows = append(rows, d.function(ctx, name), d.queue(ctx, name), d.parked(ctx, name))
 	}
@@ -50,6 +54,28 @@ func (d *Doctor) outbox(ctx context.Context) Row {
 		"Read in the log of doublelock-watchdog why the bus does not take them. When it does, the next heartbeat publishes them.")
 }
 
+// brake fails while changes are paused: whoever does not know waits for what will not come.
+func (d *Doctor) brake(ctx context.Context) Row {
+	row := d.hubRow(CheckBrake, "changes")
+	ctx, cancel := d.limit(ctx)
+	defer cancel()
+	t, err := d.Hub.Brake(ctx)
+	bad, unreadable := errors.AsType[*store.Unreadable](err)
+	switch {
+	case unreadable:
+		row.fail("Run doublelock repair: it shows the row, and how it is mended.", "changes are paused, because the brake's row cannot be read: %s", bad.Reason)
+	case errors.Is(err, guard.ErrGone):
+		row.fail(redeployHub, noTable)
+	case err != nil:
+		row.cannot(err, "Run doctor with rights to read the hub's table.")
+	case t.On:
+		row.fail("When its cause is gone, run doublelock resume --reason TEXT.", "changes are paused since %s by %s: %s", t.At.Format(time.RFC3339), t.By, t.Reason)
+	default:
+		row.ok("changes are made")
+	}
+	return row
+}
+
 // none is the row of something in the table that there should be nothing of: some is a format that takes the count, and fix is
 // what mends it.
 func (d *Doctor) none(ctx context.Context, subject string, count func(context.Context) (int, error), ok, some, fix string) Row {
@@ -58,7 +84,7 @@ func (d *Doctor) none(ctx context.Context, subject string, count func(context.Co
 	defer cancel()
 	switch n, err := count(ctx); {
 	case errors.Is(err, guard.ErrGone):
-		row.fail(redeployHub, "the table does not exist")
+		row.fail(redeployHub, noTable)
 	case err != nil:
 		row.cannot(err, "Run doctor with rights to query the hub's table.")
 	case n > 0:

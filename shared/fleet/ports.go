@@ -3,6 +3,8 @@ package fleet
 import (
 	"context"
 	"time"
+
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Members looks into accounts through their member roles. Answers wrap guard.ErrGone, ErrDenied, ErrNotOurs or
@@ -24,6 +26,8 @@ type Hub interface {
 	Unreadable(ctx context.Context) (int, error)
 	// Late counts the notices that could not be put on the bus for an hour.
 	Late(ctx context.Context) (int, error)
+	// Brake says whether changes are paused.
+	Brake(ctx context.Context) (store.Turn, error)
 }
 
 // Trail is a trail that records an account and Region.

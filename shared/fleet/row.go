@@ -30,6 +30,7 @@ const (
 	CheckQueue        = "queue"
 	CheckFunction     = "function"
 	CheckTable        = "table"
+	CheckBrake        = "brake"
 	CheckCanary       = "canary"
 )
 

@@ -40,7 +40,7 @@ type Policy struct{ ID, Name, Content string }
 
 // Reader reads what is in accounts, through their member roles.
 type Reader interface {
-	// Principals fills in Principals, Groups and Managed.
+	// Principals fills in Principals, Groups and Managed, and in Accounts which Regions are enabled, where that can be read.
 	Principals(ctx context.Context, account string) (inventory.Snapshot, error)
 	Secrets(ctx context.Context, account, region string, yield func(inventory.Secret)) error
 	Keys(ctx context.Context, account, region string, yield func(inventory.Key)) error
@@ -118,9 +118,10 @@ func attachesAny(levels []inventory.Level) bool {
 	return slices.ContainsFunc(levels, func(l inventory.Level) bool { return len(l.Policies) > 0 })
 }
 
-// Account reads what is in one account. Its Accounts are empty: Organization has them.
+// Account reads what is in one account. Its Accounts say which Regions were read: Organization has the rest.
 func (t *Snapshots) Account(ctx context.Context, id string) inventory.Snapshot {
 	s := t.principals(ctx, id)
+	s.Accounts = append(s.Accounts, inventory.Account{ID: id, Regions: t.Regions})
 	for _, region := range t.Regions {
 		if err := t.Reader.Secrets(ctx, id, region, func(found inventory.Secret) { s.Secrets = append(s.Secrets, found) }); err != nil {
 			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartSecrets, Account: id, Region: region, Why: err.Error()})

@@ -10,6 +10,7 @@ type BlastRadius struct {
 	Key     string     `json:"key"`              // key ARN
 	State   KeyState   `json:"state"`            // of the key, now
 	Store   string     `json:"store,omitzero"`   // id of its custom key store; "" for none
+	Window  int        `json:"window,omitzero"`  // of KeyPendingReplicaDeletion: as Key.Window
 	Stops   []Affected `json:"stops"`            // its current version cannot be read: what readers get who ask for no other. Affected.Still: something else of it can
 	Partly  []Affected `json:"partly,omitempty"` // its current version can be read, and something else of it cannot: another version, or the current one of a replica
 	Remains []Affected `json:"remains"`          // it is under the key, and nothing of it stops
@@ -40,6 +41,13 @@ func (b BlastRadius) listed() Tally {
 	for _, a := range b.Stops {
 		if a.Still() {
 			t.Still++
+		}
+	}
+	for _, list := range [][]Affected{b.Stops, b.Partly} {
+		for _, a := range list {
+			if a.unsureOf() {
+				t.Unsure++
+			}
 		}
 	}
 	for _, a := range b.Remains {
@@ -78,7 +86,7 @@ func firsts(list []Affected, most int) []Affected { return list[:min(len(list), 
 
 // Blast says which of the secrets stop when the key is out of use. Secrets that do not use the key are left out.
 func Blast(key Key, secrets []Secret) BlastRadius {
-	radius := BlastRadius{Key: key.ARN, State: key.State, Store: key.Store, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
+	radius := BlastRadius{Key: key.ARN, State: key.State, Store: key.Store, Window: key.Window, Stops: []Affected{}, Remains: []Affected{}, Unknown: []Affected{}, Elsewhere: Listed}
 	for _, s := range secrets {
 		copies := CopiesOf(s)
 		if copies.Elsewhere != Listed {
@@ -133,6 +141,7 @@ func (c Copies) fateWithout(key Key) Affected {
 	switch a.Fate {
 	case FateOlderCopy, FateOwnKey, FateOtherKey:
 		beside.Fate, beside.Opens, beside.Opened = a.Fate, a.Opens, a.Opened
+		c.outlives(key, &beside)
 		c.losses(key, &beside)
 		return beside
 	case FateEveryCopy:
@@ -147,7 +156,7 @@ func (c Copies) fateWithout(key Key) Affected {
 		return a
 	}
 	current, written := c.Current()
-	if len(beside.Labels)+len(beside.Regions)+len(beside.Unsure)+len(beside.Unread)+len(beside.Next) == 0 {
+	if !beside.stopsBeside() {
 		if beside = c.losing(key); len(beside.Loses) == 0 {
 			return a
 		}
@@ -171,8 +180,35 @@ func (c Copies) fateWithout(key Key) Affected {
 	default:
 		beside.Fate = FateLosesKey
 	}
+	c.outlives(key, &beside)
 	c.losses(key, &beside)
 	return beside
+}
+
+// outlives says what goes on opening beside the primary's current version, where something stops or may: of each location that
+// stops whatever is there, and of the others what is under the key.
+func (c Copies) outlives(key Key, a *Affected) {
+	if !a.stopsBeside() {
+		return
+	}
+	for i := range c.List {
+		copied := &c.List[i]
+		p := &c.Locations[copied.Location]
+		if !p.inSight() || p.Kind == LocationPrimary && copied.Has(stageCurrent) || !copied.Needs(key) && !a.stopsIn(p) || copied.Without(key) != OpensYes {
+			continue
+		}
+		a.Outlives = openedBy(a.Outlives, p.label(nil, copied, false), copied.opening(&key, &p.Named))
+	}
+}
+
+// stopsBeside reports that something stops, or may, of a secret whose current version opens in the primary.
+func (a *Affected) stopsBeside() bool {
+	return len(a.Labels)+len(a.Regions)+len(a.Unsure)+len(a.Unread)+len(a.Next) > 0
+}
+
+// stopsIn reports that the current version stops in a location beside the primary.
+func (a *Affected) stopsIn(p *Location) bool {
+	return p.Kind != LocationPrimary && !a.Still() && slices.Contains(a.Regions, p.name())
 }
 
 // losing names the versions under the key, and what opens them without it, where each of them opens.
@@ -185,22 +221,22 @@ func (c Copies) losing(key Key) Affected {
 			continue
 		}
 		a.Loses = p.label(a.Loses, copied, false)
-		a.openedBy(p.label(nil, copied, false), copied.opening(&key, &p.Named))
+		a.Opened = openedBy(a.Opened, p.label(nil, copied, false), copied.opening(&key, &p.Named))
 	}
 	a.oneOpener()
 	return a
 }
 
 // openedBy adds what still opens with keys.
-func (a *Affected) openedBy(what []string, keys []Key) {
-	for i := range a.Opened {
-		o := &a.Opened[i]
+func openedBy(opened []Opened, what []string, keys []Key) []Opened {
+	for i := range opened {
+		o := &opened[i]
 		if len(o.Keys) == len(keys) && !slices.ContainsFunc(keys, func(k Key) bool { return !slices.ContainsFunc(o.Keys, k.Same) }) {
 			o.What = distinct(append(o.What, what...))
-			return
+			return opened
 		}
 	}
-	a.Opened = append(a.Opened, Opened{what, keys})
+	return append(opened, Opened{what, keys})
 }
 
 // oneOpener says it by Opens where one key opens all that opens.
@@ -357,7 +393,7 @@ func (c Copies) currentWithout(key Key) Affected {
 	}
 	own := &c.Locations[0].Named
 	a := Affected{Fate: FateOlderCopy}
-	a.openedBy(nil, current.opening(&key, own))
+	a.Opened = openedBy(nil, nil, current.opening(&key, own))
 	if a.Opened[0].Keys[0].is(own) {
 		a.Fate = FateOwnKey
 	}
@@ -382,38 +418,38 @@ func (c *Copy) opening(off, preferred *Key) []Key {
 
 // othersOpen looks for what of a secret can still be read whose current version stops: that in another location, or another
 // version in any. Where the versions of a location could not be listed, one key of it is known: if that opens nothing, an older
-// copy there still may.
+// copy there still may. Where they were listed, and the location is not in sync, each is what its label says, and may be another value.
 func (c Copies) othersOpen(key Key, a *Affected) {
-	var unread []string
 	var unsure Affected
-	opens := func(what []string, p *Location, copied *Copy) {
-		a.Others = nil
-		a.openedBy(what, copied.opening(&key, &p.Named))
-	}
-	open := make([]bool, len(c.Locations))
+	opens := func(what []string, with []Key) { a.Opened = openedBy(a.Opened, what, with) }
+	open := make([][]Key, len(c.Locations)) // what opens the current version there
 	for i := 1; i < len(c.Locations); i++ {
 		p := &c.Locations[i]
 		current, found := c.currentIn(i)
 		switch {
-		case !found || !p.InSync(), current.Without(key) == OpensUnknown: // what is there may be another value, or none
-			unread = append(unread, p.name())
-		case current.Without(key) == OpensYes:
-			open[i] = true
+		case !found, !p.inSight() && (!p.InSync() || current.Without(key) == OpensUnknown):
+			a.Unread = append(a.Unread, p.name())
+		case p.InSync() && current.Without(key) == OpensYes:
+			open[i] = current.opening(&key, &p.Named)
 			a.Regions = append(a.Regions, p.name())
-			opens([]string{p.name()}, p, &current)
+			opens([]string{p.name()}, open[i])
 		}
 	}
 	for i := range c.List {
 		copied := &c.List[i]
 		p := &c.Locations[copied.Location]
-		if !p.InSync() || open[copied.Location] {
+		if !p.InSync() && !p.inSight() {
 			continue
 		}
 		switch copied.Without(key) {
 		case OpensNo:
 		case OpensYes:
+			with := copied.opening(&key, &p.Named)
+			if said := open[copied.Location]; said != nil && !slices.ContainsFunc(with, func(k Key) bool { return !slices.ContainsFunc(said, k.Same) }) {
+				continue // it is said of all that is there
+			}
 			a.Labels = p.label(a.Labels, copied, false)
-			opens(p.label(nil, copied, false), p, copied)
+			opens(p.label(nil, copied, false), with)
 		default:
 			if p.inSight() {
 				unsure.doubt(p, copied, &key)
@@ -421,16 +457,19 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		}
 	}
 	a.oneOpener()
+	others := a.Others
+	a.Unsure, a.Others = unsure.Unsure, unsure.Others
 	switch {
 	case len(a.Regions) > 0:
 		a.Fate = FateReplica
 	case len(a.Labels) > 0:
 		a.Fate = FateOtherVersion
-	case len(unread) > 0:
-		a.Fate, a.Regions, a.Others = FateUnreadReplica, unread, nil
-	case len(unsure.Unsure) > 0:
-		a.Fate, a.Unsure, a.Others = FateCurrentStops, unsure.Unsure, unsure.Others
+	case len(a.Unread) > 0:
+		a.Fate, a.Regions, a.Unread = FateUnreadReplica, a.Unread, nil
+	case len(a.Unsure) > 0:
+		a.Fate = FateCurrentStops
 	default:
+		a.Others = others
 		c.closing(key, a)
 	}
 }

@@ -71,7 +71,7 @@ func TestBlastFollowsEveryCopy(t *testing.T) {
 			"stops in " + here + "; what is in eu-west-1 still opens with " + there.ARN},
 		"one replica of which nothing is known does not hide another that opens": {
 			replicated(secret(off, off), under("eu-west-2", guard.Key{ARN: there.ARN}), under("eu-west-1", there)), guard.FateReplica,
-			"stops in " + here + "; what is in eu-west-1 still opens with " + there.ARN},
+			"stops in " + here + "; what is in eu-west-1 still opens with " + there.ARN + "; whether its current version opens in eu-west-2 could not be read"},
 		"a replica whose replication failed may hold another value, or none": {
 			replicated(secret(off, off), guard.Replica{Region: "eu-west-1", Key: there, Status: "Failed"}), guard.FateUnreadReplica,
 			"stops in " + here + "; what opens its replica in eu-west-1 could not be read"},
@@ -177,6 +177,7 @@ func TestATrimmedBlastRadiusCountsWhatItDoesNotList(t *testing.T) {
 	whole := guard.BlastRadius{Stops: secrets(3), Partly: secrets(4), Remains: secrets(5), Unknown: secrets(7)}
 	whole.Stops[0].Fate, whole.Stops[2].Fate = guard.FateOtherVersion, guard.FateReplica // one of them is listed, one is not
 	whole.Remains[0].Ends, whole.Remains[4].Ends = []guard.End{{}}, []guard.End{{}}
+	whole.Partly[1].Unsure, whole.Partly[3].Unread, whole.Stops[1].Fate = []string{"blue"}, []string{"eu-west-1"}, guard.FateUnreadReplica
 	whole.Unknown[0].Fate, whole.Unknown[6].Fate = guard.FateUnreadKey, guard.FateUnreadKey
 	whole.Index = &guard.Indexed{Waiting: secrets(1), More: 2}
 	trimmed := whole.Trim(2)
@@ -184,7 +185,7 @@ func TestATrimmedBlastRadiusCountsWhatItDoesNotList(t *testing.T) {
 		t.Errorf("listed %d, %d, %d, want 2 of each", len(trimmed.Stops), len(trimmed.Remains), len(trimmed.Unknown))
 	}
 	for sentence, radius := range map[string]guard.BlastRadius{"the trimmed list": trimmed, "a list that is trimmed twice": trimmed.Trim(1)} {
-		want := guard.Tally{Stops: 3, Still: 2, Partly: 4, Remains: 5, Unknown: 7, Ending: 2, Certain: 2, Waiting: 3}
+		want := guard.Tally{Stops: 3, Still: 2, Partly: 4, Remains: 5, Unknown: 7, Ending: 2, Certain: 2, Unsure: 3, Waiting: 3}
 		if diff := cmp.Diff(want, radius.Counts()); diff != "" {
 			t.Errorf("%s counts (-want +got):\n%s", sentence, diff)
 		}
@@ -208,6 +209,9 @@ func TestAHeadlineSaysWhatStopsByDefaultInPartAndNotAtAll(t *testing.T) {
 		if got := tally.Brief(); got != want {
 			t.Errorf("%+v: %q, want %q", tally, got, want)
 		}
+	}
+	if got, want := (guard.Tally{Stops: 1, Still: 1, Unsure: 1}).Words(), "1 stops (1 still opens in another way), 0 do NOT stop, 0 unknown, 1 unknown in part"; got != want {
+		t.Errorf("%q, want %q", got, want)
 	}
 	if got, want := (guard.Tally{Stops: 1, Partly: 2, Remains: 3, Unknown: 2, Certain: 1}).UnderWords(), "7 secrets are under it, and 1 more may be"; got != want {
 		t.Errorf("%q, want %q", got, want)

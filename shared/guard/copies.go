@@ -142,8 +142,10 @@ func (c Copy) Has(stage string) bool { return slices.Contains(c.Stages, stage) }
 // Each location lists the keys of its versions itself. Where it could not be asked, the primary names one key for it: versions that
 // were there when that key was set may open with an older one, so More is set on them. A version that lists no key is one of which
 // nothing is known.
-func CopiesOf(s Secret) Copies {
-	c := Copies{Unlisted: s.VersionsUnread, Elsewhere: s.Elsewhere.Listing, secret: &s}
+func CopiesOf(s Secret) Copies { return copiesOf(&s) }
+
+func copiesOf(s *Secret) Copies {
+	c := Copies{Unlisted: s.VersionsUnread, Elsewhere: s.Elsewhere.Listing, secret: s}
 	c.Locations = make([]Location, 1, 1+len(s.Replicas)+len(s.Elsewhere.Copies))
 	c.Locations[0] = Location{Account: s.Account, Region: s.Region, Kind: LocationPrimary, Named: s.Key}
 	versions := s.Versions
@@ -188,19 +190,20 @@ func (c *Copies) listed(versions []Version) {
 	at := len(c.Locations) - 1
 	for i := range versions {
 		v := &versions[i]
-		c.add(Copy{Location: at, Version: v.ID, Made: v.CreatedAt, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
+		c.List = append(c.List, Copy{Location: at, Version: v.ID, Made: v.CreatedAt, Stages: v.Stages, Keys: v.Keys, More: len(v.Keys) == 0})
+		c.group()
 	}
 }
 
-// add adds a copy: to the group of the last one, where whatever is asked of the location and the keys of both has one answer.
-func (c *Copies) add(copied Copy) {
-	copied.group = len(c.List)
-	if copied.group > 0 {
-		if last := &c.List[copied.group-1]; last.like(&copied) {
-			copied.group = last.group
-		}
+// group puts the last copy into the group of the one before it, where whatever is asked of the location and the keys of both has one
+// answer.
+func (c *Copies) group() {
+	at := len(c.List) - 1
+	copied := &c.List[at]
+	copied.group = at
+	if at > 0 && c.List[at-1].like(copied) {
+		copied.group = c.List[at-1].group
 	}
-	c.List = append(c.List, copied)
 }
 
 func (c *Copy) like(other *Copy) bool {
@@ -231,7 +234,8 @@ func (c *Copies) copied(there, versions []Version) {
 		if !v.Labelled() {
 			continue
 		}
-		c.add(Copy{Location: len(c.Locations) - 1, Version: v.ID, Made: v.CreatedAt, Stages: v.Stages, Keys: named, More: true})
+		c.List = append(c.List, Copy{Location: len(c.Locations) - 1, Version: v.ID, Made: v.CreatedAt, Stages: v.Stages, Keys: named, More: true})
+		c.group()
 	}
 }
 

@@ -77,6 +77,10 @@ func (f Finding) endWords() string {
 		return f.Title + ": does not apply any more"
 	case EndMoved:
 		return f.Title + ": another key is set, which can be used"
+	case EndRemoved:
+		return f.Title + ": what failed is not among its labelled copies any more"
+	case EndReplica:
+		return f.Title + ": the secret is a replica now, which is judged with its primary"
 	case EndUnknown:
 		return f.Title + ": another key is set; whether older copies still open with the previous one is not known"
 	case EndGone:
@@ -263,7 +267,7 @@ func (k Key) doubtWords() string {
 	case k.State == KeyMissing:
 		return name + " does not exist any more"
 	default:
-		return name + " is in state " + string(k.State)
+		return name + " " + k.stateWords()
 	}
 }
 

@@ -39,6 +39,28 @@ func TestANoticeOfAKeySaysHowManySecretsAreUnderIt(t *testing.T) {
 	}
 }
 
+// Of a multi-Region primary no day is known while it has replicas: what is known is for how long it stays after the last of them.
+func TestAKeyThatWaitsForItsReplicasIsSaidToBeDeletedDaysAfterTheLast(t *testing.T) {
+	waits := inState(otherKey, guard.KeyPendingReplicaDeletion)
+	waits.Window = 7
+	unread := waits
+	unread.Window = 0
+	const seven, least = "KMS deletes it 7 days after the last of its replica keys is deleted, for which no day is known", "KMS deletes it 7 days or more after the last of its replica keys is deleted, for which no day is known"
+	for sentence, c := range map[string]struct{ got, want string }{
+		"a finding about the key":              {verdict(t, guard.SecretKeyUnusable, secret(waits, waits)).Describe(), "its key " + otherKey.ARN + " is in state PendingReplicaDeletion: " + seven},
+		"one about a version":                  {verdict(t, guard.SecretKeyUnusable, secret(ownKey, waits)).Describe(), "AWSCURRENT (version v1) opens with no key that lasts: " + otherKey.ARN + " is in state PendingReplicaDeletion: " + seven},
+		"an incident of the key":               {guard.Blast(waits, []guard.Secret{secret(waits, waits)}).KeyWords(), "is PendingReplicaDeletion, and " + seven},
+		"one of another key":                   {guard.Blast(ownKey, []guard.Secret{secret(ownKey, ownKey, waits)}).Stops[0].Describe(), "every copy of the current version is under this key, or another that opens nothing: " + otherKey.ARN + " is in state PendingReplicaDeletion: " + seven},
+		"where the days could not be read":     {guard.Blast(unread, nil).KeyWords(), "is PendingReplicaDeletion, and " + least},
+		"where an event says the state":        {guard.Blast(unread, nil).ByEvent(guard.Said{State: unread.State}).KeyWords(), "was PendingReplicaDeletion by the event, and " + least + "; its state could not be read"},
+		"of a key that does not wait for that": {guard.Blast(inState(ownKey, guard.KeyPendingDeletion), nil).KeyWords(), "is PendingDeletion"},
+	} {
+		if c.got != c.want {
+			t.Errorf("%s: %q, want %q", sentence, c.got, c.want)
+		}
+	}
+}
+
 func TestAKeyThatIsKnownByItsARNAloneIsNamed(t *testing.T) {
 	for control, want := range map[guard.ControlID]string{
 		guard.SecretKeyUnapproved: "its key " + ownKey.ARN + " is not approved",

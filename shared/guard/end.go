@@ -32,13 +32,13 @@ func (e End) words() string {
 }
 
 // ends says until when there opens what is said to open without the key: the current version, whatever the key was needed for, and,
-// where the current version stops, whatever else there is.
+// where the current version stops, whatever else there is: of the secret, or of that location.
 func (c Copies) ends(key Key, a *Affected) {
 	for i := range c.List {
 		copied := &c.List[i]
 		p := &c.Locations[copied.Location]
 		current := p.Kind == LocationPrimary && copied.Has(stageCurrent)
-		if !current && !copied.Needs(key) && !a.Still() || !p.inSight() && !p.InSync() || copied.lastsWithout(&key) {
+		if !current && !copied.Needs(key) && !a.Still() && !a.stopsIn(p) || !p.inSight() && !p.InSync() || copied.lastsWithout(&key) {
 			continue
 		}
 		end, found := copied.with(key).endWithout(&key)

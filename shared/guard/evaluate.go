@@ -5,9 +5,8 @@ import "time"
 // Evaluate runs every control on a secret as Describe found it. It is pure and total: one verdict a control, in the
 // order of Controls, whatever could or could not be read.
 func Evaluate(s Secret, std Standard, now time.Time) []Verdict {
-	controls := Controls()
 	verdicts := make([]Verdict, len(controls))
-	copies := CopiesOf(s)
+	copies := copiesOf(&s)
 	old := !s.OldKeys().IsZero()
 	for i := range controls {
 		verdicts[i].Control = controls[i]

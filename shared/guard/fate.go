@@ -21,8 +21,9 @@ type Affected struct {
 	Loses    []string  `json:"loses,omitzero"`    // of FateLosesKey: labels of the versions, and in which Region or account
 	Regions  []string  `json:"regions,omitzero"`  // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
 	Labels   []string  `json:"labels,omitzero"`   // of FateOtherVersion and FateReplica: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
-	Unread   []string  `json:"unread,omitzero"`   // where the primary opens: locations that stop, unless an older copy there opens, which nobody could see
+	Unread   []string  `json:"unread,omitzero"`   // where the primary opens: locations that stop, unless an older copy there opens, which nobody could see; of FateOtherVersion and FateReplica: locations of which nobody could see whether the current version opens there
 	Next     []string  `json:"next,omitzero"`     // where the primary opens: locations whose current version opens, and whose next is to be under the key
+	Outlives []Opened  `json:"outlives,omitzero"` // where the primary opens and something else stops, or may: what still opens of the locations that stop, and of what is under the key
 	Unsure   []string  `json:"unsure,omitzero"`   // labels of versions of which nobody knows whether they still open, and in which Region or account
 	Others   []Key     `json:"others,omitzero"`   // of FateEveryCopy: that open it no more; of FateUnreadKey and Unsure: of which nobody knows whether they open it
 	Lost     time.Time `json:"lost,omitzero"`     // from when what stops is lost for good, because its last key is deleted; of several versions the first
@@ -78,6 +79,12 @@ func (a Affected) Describe() string {
 	words := a.why()
 	if len(a.Apart) > 0 && a.Fate != FateEveryCopy {
 		words = also(words, "its current version is not under this key, and does not open anyhow: "+eachOf(a.Apart, Key.doubtWords))
+	}
+	for _, o := range a.Outlives {
+		words = also(words, o.words())
+	}
+	if len(a.Unread) > 0 && a.Still() {
+		words = also(words, "whether its current version opens in "+strings.Join(a.Unread, ", ")+" could not be read")
 	}
 	for _, end := range a.Ends {
 		words = also(words, end.words())
@@ -198,6 +205,11 @@ func (a Affected) asRecorded() bool {
 // Still reports that something of a secret still opens whose current version stops.
 func (a Affected) Still() bool { return a.Fate == FateReplica || a.Fate == FateOtherVersion }
 
+// unsureOf reports that nobody knows of something whether it opens, of a secret of which something is known to stop.
+func (a Affected) unsureOf() bool {
+	return a.Fate == FateUnreadReplica || len(a.Unsure)+len(a.Unread) > 0
+}
+
 // openers are the keys that still open the current version.
 func (a Affected) openers() string {
 	if len(a.Opened) > 0 {
@@ -222,15 +234,19 @@ func (a Affected) stillOpens(all []string) string {
 	}
 	var parts []string
 	for _, o := range opened {
-		what := slices.Clone(o.What)
-		for i, name := range what {
+		o.What = slices.Clone(o.What)
+		for i, name := range o.What {
 			if a.Fate == FateReplica && slices.Contains(a.Regions, name) {
-				what[i] = "what is in " + name
+				o.What[i] = "what is in " + name
 			}
 		}
-		parts = append(parts, strings.Join(what, ", ")+" still opens with "+o.openers())
+		parts = append(parts, o.words())
 	}
 	return strings.Join(parts, "; ")
+}
+
+func (o Opened) words() string {
+	return strings.Join(o.What, ", ") + " still opens with " + o.openers()
 }
 
 func (a Affected) unsure() string { return strings.Join(a.Unsure, ", ") }

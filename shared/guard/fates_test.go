@@ -88,6 +88,13 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		r.Versions = append(r.Versions, version("v0", "AWSPREVIOUS", opens...))
 		return r
 	}
+	stopping := func(more ...guard.Version) guard.Replica {
+		r := replicaIn("eu-west-1", off)
+		r.Versions = append(r.Versions, more...)
+		return r
+	}
+	doubtful, closed := replicaIn("eu-west-1", otherKey, creating), replicaIn("eu-west-1", otherKey, off)
+	doubtful.Status, closed.Status = "Failed", "Failed"
 	soon, later := now.AddDate(0, 0, 2), now.AddDate(0, 0, 9)
 	ends := func(at time.Time) guard.Key { return expiring(otherKey, at) }
 	briefly := func(keys ...guard.Key) []guard.Key {
@@ -119,9 +126,26 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"the key of a replica that could not be asked":               {in(secret(otherKey, otherKey), guard.Replica{Region: "eu-west-1", Key: off, Status: "InSync"}), guard.Affected{Fate: guard.FateReplicaStops, Unread: []string{"eu-west-1"}}},
 		"of a stopped secret a version may open with a key not read": {having(secret(off, off), version("v0", "AWSPREVIOUS", off, unread)), guard.Affected{Fate: guard.FateCurrentStops, Unsure: []string{"AWSPREVIOUS"}, Others: briefly(unread)}},
 		"a replica's previous version opens with another":            {in(secret(off, off), older), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
-		"one of a replica that may hold anything":                    {in(secret(off, off), unsure), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
-		"a replica that failed, whose version opens":                 {in(secret(off, off), failed), guard.Affected{Fate: guard.FateUnreadReplica, Regions: []string{"eu-west-1"}}},
-		"a replica that lists no current version":                    {in(secret(off, off), empty), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel + " in eu-west-1"}}},
+		"one of a replica that may hold anything":                    {in(secret(off, off), unsure), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
+		"a replica that failed, whose version opens":                 {in(secret(off, off), failed), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{"AWSCURRENT in eu-west-1"}}},
+		"a replica that failed, and nobody knows of its key":         {in(secret(off, off), doubtful), guard.Affected{Fate: guard.FateCurrentStops, Unsure: []string{"AWSCURRENT in eu-west-1"}, Others: briefly(creating)}},
+		"a replica that failed, all of which is under it":            {in(secret(off, off), closed), guard.Affected{Fate: guard.FateEveryCopy}},
+		"a replica that lists no current version":                    {in(secret(off, off), empty), guard.Affected{Fate: guard.FateOtherVersion, Opens: briefKey(otherKey), Labels: []string{noLabel + " in eu-west-1"}, Unread: []string{"eu-west-1"}}},
+		"of two replicas one opens, and one could not be asked":      {in(secret(off, off), replicaIn("eu-west-1", otherKey), guard.Replica{Region: "eu-west-2", Key: otherKey, Status: "Failed"}), guard.Affected{Fate: guard.FateReplica, Opens: briefKey(otherKey), Regions: []string{"eu-west-1"}, Unread: []string{"eu-west-2"}}},
+		"a replica opens, and of a version nobody knows":             {in(having(secret(off, off), version("v0", "blue", creating)), replicaIn("eu-west-1", otherKey)), guard.Affected{Fate: guard.FateReplica, Opens: briefKey(otherKey), Regions: []string{"eu-west-1"}, Unsure: []string{"blue"}, Others: briefly(creating)}},
+		"a replica opens, and a version there with one key more":     {in(secret(off, off), previously(otherKey, awsKey)), guard.Affected{Fate: guard.FateReplica, Opened: []guard.Opened{{What: []string{"eu-west-1"}, Keys: briefly(otherKey)}, {What: []string{"AWSPREVIOUS in eu-west-1"}, Keys: briefly(otherKey, awsKey)}}, Regions: []string{"eu-west-1"}, Labels: []string{"AWSPREVIOUS in eu-west-1"}}},
+		"a replica stops, and its previous version has another key":  {in(secret(otherKey, otherKey), stopping(version("v0", "AWSPREVIOUS", off, awsKey))), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}, Outlives: []guard.Opened{{What: []string{"AWSPREVIOUS in eu-west-1"}, Keys: briefly(awsKey)}}}},
+		"a replica stops, and what was never under it there does not": {in(secret(otherKey, otherKey), stopping(version("v0", "green", awsKey), version("v00", "", centralKey, awsKey), version("v01", "", centralKey, awsKey), version("v02", "AWSPREVIOUS", off))),
+			guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS in eu-west-1"}, Regions: []string{"eu-west-1"}, Outlives: []guard.Opened{{What: []string{"green in eu-west-1"}, Keys: briefly(awsKey)}, {What: []string{noLabel + " in eu-west-1"}, Keys: briefly(centralKey, awsKey)}}}},
+		"a copy in another account stops, and its previous version does not": {with(secret(otherKey, otherKey), func(s *guard.Secret) {
+			inAnotherAccount(off)(s)
+			s.Elsewhere.Copies[0].Account, s.Elsewhere.Copies[0].Versions = "444455556666", append(s.Elsewhere.Copies[0].Versions, version("v0", "AWSPREVIOUS", off, centralKey))
+		}), guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"account 444455556666"}, Outlives: []guard.Opened{{What: []string{"AWSPREVIOUS in account 444455556666"}, Keys: briefly(centralKey)}}}},
+		"a replica stops beside an older copy, and its previous version does not": {in(secret(off, off, otherKey), stopping(version("v0", "AWSPREVIOUS", awsKey))), guard.Affected{Fate: guard.FateOlderCopy, Opens: briefKey(otherKey), Regions: []string{"eu-west-1"}, Outlives: []guard.Opened{{What: []string{"AWSPREVIOUS in eu-west-1"}, Keys: briefly(awsKey)}}}},
+		"a replica stops, and what does not there ends": {in(secret(centralKey, centralKey), stopping(version("v0", "green", ends(soon)))),
+			guard.Affected{Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}, Outlives: []guard.Opened{{What: []string{"green in eu-west-1"}, Keys: []guard.Key{expiring(briefKey(otherKey), soon)}}}, Ends: []guard.End{{What: "green in eu-west-1", At: soon, Key: otherKey.ARN, Lost: true}}}},
+		"one version stops, and another loses one of its keys":     {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off), version("v00", "mine", off, centralKey)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Outlives: []guard.Opened{{What: []string{"mine"}, Keys: briefly(centralKey)}}}},
+		"a replica's version to come, and the one there loses one": {in(secret(otherKey, otherKey), replicaIn("eu-west-1", off, off, centralKey)), guard.Affected{Fate: guard.FateReplicaNext, Next: []string{"eu-west-1"}, Outlives: []guard.Opened{{What: []string{"AWSCURRENT in eu-west-1"}, Keys: briefly(centralKey)}}}},
 		"a replica that could not be asked, behind a version without a label": {in(with(secret(off, off), func(s *guard.Secret) { s.Versions = append([]guard.Version{version("v0", "", off)}, s.Versions...) }), unlisted),
 			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(otherKey), Regions: []string{"eu-west-1"}}},
 		"its previous version stops":                      {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}}},
@@ -260,6 +284,11 @@ func TestAFateNamesTheStateThatDecides(t *testing.T) {
 		"its current version stops; AWSPREVIOUS, blue still opens with the AWS managed key or " + otherKey.ARN + "; mine still opens with k": {
 			Fate: guard.FateOtherVersion, Labels: []string{"AWSPREVIOUS", "blue", "mine"}, Opened: []guard.Opened{
 				{What: []string{"AWSPREVIOUS", "blue"}, Keys: []guard.Key{awsKey, briefKey(otherKey)}}, {What: []string{"mine"}, Keys: []guard.Key{{ARN: "k"}}}}},
+		"it stops in eu-west-1; its primary is under another key; green, blue still opens with the AWS managed key; mine still opens with k; mine opens until 2026-09-03 08:00 UTC, when the imported material of k expires": {
+			Fate: guard.FateReplicaStops, Regions: []string{"eu-west-1"}, Ends: []guard.End{{What: "mine", At: ends, Key: "k"}},
+			Outlives: []guard.Opened{{What: []string{"green", "blue"}, Keys: []guard.Key{awsKey}}, {What: []string{"mine"}, Keys: []guard.Key{{ARN: "k"}}}}},
+		"its current version stops; blue still opens with k; whether its current version opens in eu-west-1, eu-west-2 could not be read": {
+			Fate: guard.FateOtherVersion, Labels: []string{"blue"}, Opens: guard.Key{ARN: "k"}, Unread: []string{"eu-west-1", "eu-west-2"}},
 		"stops in ; what is in eu-west-1, blue still opens with the AWS managed key": {
 			Fate: guard.FateReplica, Regions: []string{"eu-west-1"}, Labels: []string{"blue"}, Opens: awsKey},
 		"its current version stops; whether blue still opens is not known: " + otherKey.ARN + " is in state Creating": {

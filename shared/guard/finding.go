@@ -32,6 +32,8 @@ const (
 	EndMoot    Ending = "moot"    // the control has nothing to say any more: the secret is in another state
 	EndGone    Ending = "deleted" // the secret is deleted, or about to be
 	EndMoved   Ending = "moved"   // the control holds, because another key is set: the one that failed is as it was
+	EndRemoved Ending = "removed" // the control holds, because what failed is not among the labelled copies any more: a replica was removed or promoted, a label taken away
+	EndReplica Ending = "replica" // the secret is a replica now, and judged with its primary
 	EndUnknown Ending = "unknown" // by a version that closed what was not known: its key is another one now; whether its older copies still open with the previous one is not known
 )
 

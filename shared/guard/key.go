@@ -66,6 +66,7 @@ type Key struct {
 	AliasesSet map[string]time.Time `json:"-"` // when each alias was given to the key last, where KMS said it
 
 	DeletionDate time.Time `json:"deletionDate,omitzero"` // when KMS deletes it; zero: no such date
+	Window       int       `json:"window,omitzero"`       // of KeyPendingReplicaDeletion: how many days after the last of its replica keys KMS deletes it; 0 where it was not read
 	ValidTo      time.Time `json:"validTo,omitzero"`      // when its imported material expires; zero: never
 
 	Tags map[string]string `json:"tags,omitzero"`
@@ -133,6 +134,29 @@ func (k *Key) undecided() bool { return k.State != KeyStateUnknown && k.State.Op
 // Source: Secrets Manager User Guide, "Secret encryption and decryption": the key must be a symmetric encryption key.
 func (k Key) Symmetric() bool {
 	return (k.Spec == "" || k.Spec == "SYMMETRIC_DEFAULT") && (k.Usage == "" || k.Usage == "ENCRYPT_DECRYPT")
+}
+
+// LeastWindow is how many days KMS waits at the least before it deletes a key.
+// Source: KMS API Reference, ScheduleKeyDeletion, PendingWindowInDays.
+const LeastWindow = 7
+
+// stateWords say what state the key is in, after its name. One whose deletion waits for its replicas has no day yet.
+// Source: KMS API Reference, KeyMetadata, PendingDeletionWindowInDays.
+func (k Key) stateWords() string {
+	words := "is in state " + string(k.State)
+	if k.State == KeyPendingReplicaDeletion {
+		words += ": " + WaitWords(k.Window)
+	}
+	return words
+}
+
+// WaitWords say when KMS deletes a key whose deletion waits for its replicas, by Key.Window.
+func WaitWords(window int) string {
+	days := Count(window, "day", "days")
+	if window == 0 {
+		days = Count(LeastWindow, "day", "days") + " or more"
+	}
+	return "KMS deletes it " + days + " after the last of its replica keys is deleted, for which no day is known"
 }
 
 // CanDecrypt reports whether the state lets KMS use the key. Unknown states answer false.

@@ -25,7 +25,7 @@ func (s FindingStatus) Known() bool {
 
 // Known reports whether this version knows the ending; none is that of a finding stored before endings were.
 func (e Ending) Known() bool {
-	return slices.Contains([]Ending{EndPassed, EndMoot, EndGone, EndMoved, EndUnknown, ""}, e)
+	return slices.Contains([]Ending{EndPassed, EndMoot, EndGone, EndMoved, EndRemoved, EndReplica, EndUnknown, ""}, e)
 }
 
 // Identity is the control and the resource.

@@ -34,6 +34,15 @@ func Reconcile(rec Record, s Secret, verdicts []Verdict, waivers []Waiver, mode 
 
 // ReconcileGone resolves everything about a resource that no longer exists.
 func ReconcileGone(rec Record, now time.Time, cause Cause) Record {
+	return reconcileEnd(rec, EndGone, now, cause)
+}
+
+// ReconcileReplica resolves everything about a secret that was one of its own and is a replica now: its copies are its primary's.
+func ReconcileReplica(rec Record, now time.Time, cause Cause) Record {
+	return reconcileEnd(rec, EndReplica, now, cause)
+}
+
+func reconcileEnd(rec Record, end Ending, now time.Time, cause Cause) Record {
 	r := reconciler{rec: rec, now: now.UTC(), cause: cause}
 	r.rec.Findings = slices.Clone(rec.Findings)
 	r.rec.Outbox = slices.Clone(rec.Outbox)
@@ -42,7 +51,7 @@ func ReconcileGone(rec Record, now time.Time, cause Cause) Record {
 	}
 	r.rec.Held = Held{} // no copy is left
 	for i := range r.rec.Findings {
-		r.resolve(i, EndGone)
+		r.resolve(i, end)
 	}
 	return r.rec
 }
@@ -181,10 +190,10 @@ func (r *reconciler) ending(f Finding, o Outcome) Ending {
 	switch {
 	case r.secret.PendingDeletion():
 		return EndGone
-	case o == Pass && f.Control == SecretReplicaKey && len(f.Subject.Replicas) > 0 && !f.Subject.replicasIn(r.secret):
-		return EndMoot // the replicas that failed are there no more
-	case o == Pass && f.Control == SecretKeyUnusable && f.Subject.movedOn(r.secret):
-		return EndMoved
+	case o == Pass && f.Control == SecretKeyUnusable:
+		return f.Subject.became(r.secret)
+	case o == Pass && f.Control == SecretReplicaKey && f.Subject.became(r.secret) == EndRemoved:
+		return EndRemoved
 	case o == Pass:
 		return EndPassed
 	default:

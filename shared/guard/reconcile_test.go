@@ -237,7 +237,7 @@ func TestAnEndingSaysWhatIsTrueNow(t *testing.T) {
 		"the secret is under another key":                 {guard.SecretKeyUnusable, secret(off, off), secret(otherKey, otherKey), guard.EndMoved},
 		"the secret is back under the AWS managed key":    {guard.SecretKeyUnusable, secret(off, off), secret(awsKey, awsKey), guard.EndMoved},
 		"the replica is under a CMK":                      {guard.SecretReplicaKey, replicated(managed), replicated(own), guard.EndPassed},
-		"the replica was taken away":                      {guard.SecretReplicaKey, replicated(managed), replicated(), guard.EndMoot},
+		"the replica was taken away":                      {guard.SecretReplicaKey, replicated(managed), replicated(), guard.EndRemoved},
 		"an unapproved key, and then the AWS managed one": {guard.SecretKeyUnapproved, secret(theirs, theirs), secret(awsKey, awsKey), guard.EndMoot},
 	} {
 		t.Run(sentence, func(t *testing.T) {

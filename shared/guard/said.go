@@ -42,7 +42,7 @@ func (b BlastRadius) Only(secret string) BlastRadius {
 // KeyWords say what state the key is in, in half a sentence after "key".
 func (b BlastRadius) KeyWords() string {
 	if b.Said == nil {
-		return "is " + string(b.State)
+		return "is " + string(b.State) + b.waits()
 	}
 	words := "was " + string(b.Said.State) + " by the event"
 	if !b.Said.At.IsZero() {
@@ -51,7 +51,15 @@ func (b BlastRadius) KeyWords() string {
 	if !b.Said.Deleted.IsZero() {
 		words += ", and will be deleted at " + Minute(b.Said.Deleted)
 	}
-	return words + "; its state could not be read"
+	return words + b.waits() + "; its state could not be read"
+}
+
+// waits says when KMS deletes the key, where that waits for its replicas, as the end of half a sentence.
+func (b BlastRadius) waits() string {
+	if b.Now() != KeyPendingReplicaDeletion {
+		return ""
+	}
+	return ", and " + WaitWords(b.Window)
 }
 
 // Now is the state of the key: as it was read, else as the event says.

@@ -59,7 +59,7 @@ type Secret struct {
 
 // OldKeys is the time of the oldest fact about a key of the secret that could not be read afresh; zero where all could. Of
 // such facts nothing follows that would make a secret look safer than it was.
-func (s Secret) OldKeys() time.Time {
+func (s *Secret) OldKeys() time.Time {
 	oldest := Older(s.Key.AsOf, oldestKey(s.Versions))
 	for _, r := range s.Replicas {
 		oldest = Older(Older(oldest, r.Key.AsOf), oldestKey(r.Versions))
@@ -139,14 +139,14 @@ type Replica struct {
 }
 
 // IsReplica reports whether the secret is a copy of a primary in another Region.
-func (s Secret) IsReplica() bool { return s.PrimaryRegion != "" && s.PrimaryRegion != s.Region }
+func (s *Secret) IsReplica() bool { return s.PrimaryRegion != "" && s.PrimaryRegion != s.Region }
 
 // PendingDeletion reports whether the secret is in its recovery window, in which nothing can be changed or read.
-func (s Secret) PendingDeletion() bool { return !s.DeletedAt.IsZero() }
+func (s *Secret) PendingDeletion() bool { return !s.DeletedAt.IsZero() }
 
 // Foreign reports whether another AWS service owns the secret. Customers cannot use "!" in a name, so it marks
 // service-owned secrets even where OwningService was not readable (user guide, "secrets managed by other services").
-func (s Secret) Foreign() bool { return s.OwningService != "" || strings.Contains(s.Name, "!") }
+func (s *Secret) Foreign() bool { return s.OwningService != "" || strings.Contains(s.Name, "!") }
 
 // ForeignService names the service that owns a foreign secret: OwningService, else the part of the name before "!".
 func (s Secret) ForeignService() string {

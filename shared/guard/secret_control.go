@@ -17,51 +17,51 @@ const (
 )
 
 // Controls lists the controls on secrets in the order of their IDs.
-func Controls() []Control {
-	return []Control{
-		{
-			ID: SecretDefaultKey, Severity: SeverityHigh, check: checkDefaultKey, words: Subject.defaultKeyWords,
-			Title: "Secret is under the AWS managed key",
-			Why:   "Everyone who may read the secret can open it: the key of the AWS managed alias has a policy nobody can narrow, audit apart or switch off.",
-			Fix:   "Set a customer managed key on the secret, then write a new version so that no older copy stays readable.",
-		},
-		{
-			ID: SecretNotSealed, Severity: SeverityMedium, check: checkSealed, words: Subject.versionWords,
-			Title: "Secret is re-keyed but not sealed",
-			Why:   "Secrets Manager keeps the copies under the previous key: disabling the new key does not stop reads until a new version is written.",
-			Fix:   "Rotate the secret twice, or write its value again twice: the first new version seals AWSCURRENT, the second AWSPREVIOUS, in its replicas as well.",
-		},
-		{
-			ID: SecretReplicaKey, Severity: SeverityHigh, check: checkReplicas, words: Subject.replicaWords,
-			Title: "A replica is under the AWS managed key, or its replication failed",
-			Why:   "Each replica has a key of its own; a replica on the AWS managed key opens with one lock, whatever the primary has. One whose replication failed holds what nobody checked.",
-			Fix:   "Set a customer managed key of the replica's Region on the replica, in that Region. Where its replication failed, remove the cause that Secrets Manager names; the next version is replicated again. Removing the replica would stop its readers.",
-		},
-		{
-			ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable, words: Subject.unusableWords,
-			Title: "The key of a secret is disabled, pending deletion or missing",
-			Why:   "Readers fail now or at their next uncached read, and a deleted key takes the value with it.",
-			Fix:   "If it was not on purpose, bring the key back, by its state: enable it; cancel its deletion and enable it; import its key material again; connect its custom key store. If it was, leave it off and rotate the credential.",
-		},
-		{
-			ID: SecretKeyUnapproved, Severity: SeverityHigh, check: checkApproved, words: Subject.unapprovedWords,
-			Title: "The key of a secret is not among the approved ones",
-			Why:   "A key outside the organization's control can be switched off, or kept on, by somebody else.",
-			Fix:   "Move the copy that is under it to an approved key, or approve this one in doublelock.yaml.",
-		},
-		{
-			ID: SecretForeignKey, Severity: SeverityMedium, check: checkForeign, words: Subject.foreignWords,
-			Title: "A service-owned secret is under the AWS managed key",
-			Why:   "The service that owns it chose its key; Secrets Manager refuses to change it from outside.",
-			Fix:   "Choose a customer managed key in the owning service.",
-		},
-		{
-			ID: SecretOutside, Severity: SeverityHigh, check: checkOutside, words: Subject.outsideWords,
-			Title: "A copy of the secret is outside the organization",
-			Why:   "Another organization's people decide who reads the copy and which key it is under: no key of yours closes it, and each new value goes there too.",
-			Fix:   "Find out who shared the secret with that account, and what for. If it is not meant, end the replication (DisassociateCrossAccountReplica), and change the credential where it is used: what the account has it keeps. If it is meant, waive this with a date.",
-		},
-	}
+func Controls() []Control { return slices.Clone(controls) }
+
+var controls = []Control{
+	{
+		ID: SecretDefaultKey, Severity: SeverityHigh, check: checkDefaultKey, words: Subject.defaultKeyWords,
+		Title: "Secret is under the AWS managed key",
+		Why:   "Everyone who may read the secret can open it: the key of the AWS managed alias has a policy nobody can narrow, audit apart or switch off.",
+		Fix:   "Set a customer managed key on the secret, then write a new version so that no older copy stays readable.",
+	},
+	{
+		ID: SecretNotSealed, Severity: SeverityMedium, check: checkSealed, words: Subject.versionWords,
+		Title: "Secret is re-keyed but not sealed",
+		Why:   "Secrets Manager keeps the copies under the previous key: disabling the new key does not stop reads until a new version is written.",
+		Fix:   "Rotate the secret twice, or write its value again twice: the first new version seals AWSCURRENT, the second AWSPREVIOUS, in its replicas as well.",
+	},
+	{
+		ID: SecretReplicaKey, Severity: SeverityHigh, check: checkReplicas, words: Subject.replicaWords,
+		Title: "A replica is under the AWS managed key, or its replication failed",
+		Why:   "Each replica has a key of its own; a replica on the AWS managed key opens with one lock, whatever the primary has. One whose replication failed holds what nobody checked.",
+		Fix:   "Set a customer managed key of the replica's Region on the replica, in that Region. Where its replication failed, remove the cause that Secrets Manager names; the next version is replicated again. Removing the replica would stop its readers.",
+	},
+	{
+		ID: SecretKeyUnusable, Severity: SeverityCritical, check: checkKeyUsable, words: Subject.unusableWords,
+		Title: "The key of a secret is disabled, pending deletion or missing",
+		Why:   "Readers fail now or at their next uncached read, and a deleted key takes the value with it.",
+		Fix:   "If it was not on purpose, bring the key back, by its state: enable it; cancel its deletion and enable it; import its key material again; connect its custom key store. If it was, leave it off and rotate the credential.",
+	},
+	{
+		ID: SecretKeyUnapproved, Severity: SeverityHigh, check: checkApproved, words: Subject.unapprovedWords,
+		Title: "The key of a secret is not among the approved ones",
+		Why:   "A key outside the organization's control can be switched off, or kept on, by somebody else.",
+		Fix:   "Move the copy that is under it to an approved key, or approve this one in doublelock.yaml.",
+	},
+	{
+		ID: SecretForeignKey, Severity: SeverityMedium, check: checkForeign, words: Subject.foreignWords,
+		Title: "A service-owned secret is under the AWS managed key",
+		Why:   "The service that owns it chose its key; Secrets Manager refuses to change it from outside.",
+		Fix:   "Choose a customer managed key in the owning service.",
+	},
+	{
+		ID: SecretOutside, Severity: SeverityHigh, check: checkOutside, words: Subject.outsideWords,
+		Title: "A copy of the secret is outside the organization",
+		Why:   "Another organization's people decide who reads the copy and which key it is under: no key of yours closes it, and each new value goes there too.",
+		Fix:   "Find out who shared the secret with that account, and what for. If it is not meant, end the replication (DisassociateCrossAccountReplica), and change the credential where it is used: what the account has it keeps. If it is meant, waive this with a date.",
+	},
 }
 
 // checkDefaultKey fails a secret that names the AWS managed key, because its next version opens with that alone, and one of

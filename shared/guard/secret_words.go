@@ -132,7 +132,7 @@ func (k Key) closedWords() string {
 	case k.State == KeyUnavailable && k.Store != "":
 		return k.ARN + " opens nothing while its custom key store " + k.Store + " is disconnected"
 	default:
-		return k.ARN + " is in state " + string(k.State)
+		return k.ARN + " " + k.stateWords()
 	}
 }
 

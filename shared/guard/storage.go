@@ -71,6 +71,8 @@ func rowFix(r Row) string {
 		return "Deploy the newer version again, or finish its rollout: what it has written needs it."
 	case r.Blocks && r.Kind == "intent": // store.KindIntent
 		return "It says who may change the secret. Twenty minutes after the last change of it nobody is at it any more: then forget the row with doublelock repair discard " + r.Copy + " --reason TEXT."
+	case r.Blocks && r.Kind == "brake": // store.KindBrake
+		return "It says whether changes are paused, and they are until it is mended: forget the row with doublelock repair discard " + r.Copy + " --reason TEXT. Where changes must not go on then, run doublelock pause changes at once."
 	case r.Blocks:
 		return "Run doublelock repair show " + r.Copy + ", correct what it prints, and put it back with doublelock repair restore " + r.Copy + " --file FILE. Do not discard it unless you know that the secret needs no way back."
 	}

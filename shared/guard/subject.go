@@ -75,12 +75,12 @@ const (
 
 // brief is a key by what decides: its name, manager and state.
 func (k *Key) brief() Key {
-	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, NotAsked: k.NotAsked, DeletionDate: k.DeletionDate, ValidTo: k.ValidTo, Store: k.Store}
+	return Key{ARN: k.ARN, ID: k.ID, Manager: k.Manager, State: k.State, NotAsked: k.NotAsked, DeletionDate: k.DeletionDate, Window: k.Window, ValidTo: k.ValidTo, Store: k.Store}
 }
 
 // briefly reports whether a key is the brief of another.
 func (k *Key) briefly(of *Key) bool {
-	return k.ARN == of.ARN && k.ID == of.ID && k.Manager == of.Manager && k.State == of.State && k.NotAsked == of.NotAsked && k.Store == of.Store &&
+	return k.ARN == of.ARN && k.ID == of.ID && k.Manager == of.Manager && k.State == of.State && k.NotAsked == of.NotAsked && k.Store == of.Store && k.Window == of.Window &&
 		k.DeletionDate.Equal(of.DeletionDate) && k.ValidTo.Equal(of.ValidTo)
 }
 
@@ -160,17 +160,40 @@ func (s *Subject) selfApproved(of Secret, approved Approved) {
 	}
 }
 
-// replicasIn reports whether the secret still has one of the subject's replicas.
-func (s Subject) replicasIn(now Secret) bool {
-	return slices.ContainsFunc(now.Replicas, func(r Replica) bool { return slices.Contains(s.regions(), r.Region) })
-}
-
-// movedOn reports whether a copy that failed is under another key now, or gone.
-func (s Subject) movedOn(now Secret) bool {
-	stays := func(r Replica) bool {
-		return slices.ContainsFunc(now.Replicas, func(n Replica) bool { return n.Region == r.Region && n.Key.Same(r.Key) })
+// became is how a finding about the keys of copies ends, by what became of those that failed: EndMoved where one is under another
+// key now, EndRemoved where the secret has none of them any more, or no label leads to them, and EndPassed for all else.
+func (s Subject) became(now Secret) Ending {
+	moved, stays, gone := false, false, false
+	note := func(there, same bool) {
+		moved, stays, gone = moved || there && !same, stays || there && same, gone || !there
 	}
-	return !s.Key.zero() && !s.Key.Same(now.Key) || slices.ContainsFunc(s.Replicas, func(r Replica) bool { return !stays(r) })
+	if !s.Key.zero() {
+		note(true, s.Key.Same(now.Key))
+	}
+	for _, r := range s.Replicas {
+		at := slices.IndexFunc(now.Replicas, func(n Replica) bool { return n.Region == r.Region })
+		note(at >= 0, at >= 0 && now.Replicas[at].Key.Same(r.Key))
+	}
+	for _, e := range s.Elsewhere {
+		at := slices.IndexFunc(now.Elsewhere.Copies, func(n AccountCopy) bool { return n.Account == e.Account && n.Region == e.Region })
+		note(at >= 0, at >= 0 && now.Elsewhere.Copies[at].Key.Same(e.Key))
+	}
+	copies := CopiesOf(now)
+	for _, v := range s.Versions {
+		at := slices.IndexFunc(copies.List, func(c Copy) bool {
+			p := &copies.Locations[c.Location]
+			return c.Version == v.ID && c.Labelled() && (v.In == "" && p.Kind == LocationPrimary || p.Kind != LocationPrimary && v.In == p.name())
+		})
+		note(at >= 0, at >= 0 && !slices.ContainsFunc(v.Keys, func(k Key) bool { return !copies.List[at].Needs(k) }))
+	}
+	switch {
+	case moved:
+		return EndMoved
+	case gone && !stays:
+		return EndRemoved
+	default:
+		return EndPassed
+	}
 }
 
 func rotationOf(s Secret) Rotation {

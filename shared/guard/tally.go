@@ -11,13 +11,14 @@ type Tally struct {
 	Unknown int `json:"unknown"`
 	Ending  int `json:"ending,omitzero"`  // of Remains, those that open until a day that is known
 	Certain int `json:"certain,omitzero"` // of Unknown, those that are under the key for certain
+	Unsure  int `json:"unsure,omitzero"`  // of Stops and Partly, those of which nobody knows whether something else opens
 	Waiting int `json:"waiting,omitzero"` // beside all these, those in their recovery window that stop, or may
 }
 
 // plus adds another tally, or takes it away: sign is 1 or -1.
 func (t Tally) plus(o Tally, sign int) Tally {
 	return Tally{t.Stops + sign*o.Stops, t.Still + sign*o.Still, t.Partly + sign*o.Partly, t.Remains + sign*o.Remains, t.Unknown + sign*o.Unknown,
-		t.Ending + sign*o.Ending, t.Certain + sign*o.Certain, t.Waiting + sign*o.Waiting}
+		t.Ending + sign*o.Ending, t.Certain + sign*o.Certain, t.Unsure + sign*o.Unsure, t.Waiting + sign*o.Waiting}
 }
 
 // Judged is how many secrets are under the key of which it is known what becomes of them.
@@ -53,7 +54,15 @@ func (t Tally) Words() string {
 	if t.Ending > 0 {
 		text += " (" + Count(t.Ending, "opens", "open") + " for now only)"
 	}
-	return text + fmt.Sprintf(", %d unknown", t.Unknown) + t.waiting()
+	return text + fmt.Sprintf(", %d unknown", t.Unknown) + t.UnsureWords() + t.waiting()
+}
+
+// UnsureWords count the secrets of which one part is known and another is not, as the end of a list; "" for none.
+func (t Tally) UnsureWords() string {
+	if t.Unsure == 0 {
+		return ""
+	}
+	return fmt.Sprintf(", %d unknown in part", t.Unsure)
 }
 
 // Brief is how many stop by default, in part and not at all, for a headline: what of those that stop still opens is for the text.

@@ -221,6 +221,7 @@ func TestARowThatBlocksIsRepairedAndAnIntentForgotten(t *testing.T) {
 		says string
 	}{
 		"an intent, which ends by itself":   {guard.Row{Kind: "intent", Blocks: true, Copy: "c"}, "forget the row with doublelock repair discard c"},
+		"the brake, which holds until then": {guard.Row{Kind: "brake", Blocks: true, Copy: "c"}, "forget the row with doublelock repair discard c"},
 		"a job, which is the way back":      {guard.Row{Kind: "job", Blocks: true, Copy: "c"}, "Do not discard it"},
 		"a record, which a look makes anew": {guard.Row{Kind: "record", Copy: "c"}, "The next look makes a new record"},
 		"an intent that blocks nothing":     {guard.Row{Kind: "intent", Copy: "c"}, "The next look makes a new record"},

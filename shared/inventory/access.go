@@ -30,6 +30,7 @@ type Access struct {
 	secrets    map[string]int    // index in the snapshot by ARN
 	keys       map[string]*Key
 	unread     map[Unread]string // why, by part, account and Region
+	locations     map[location]bool    // whose secrets were read, or are said not to have been
 	noControls bool              // what is not read of SCPs and RCPs is taken to be none
 
 	documents *documents
@@ -87,7 +88,7 @@ func prepare(s Snapshot, noControls bool, parsed *documents) *Access {
 	a := &Access{
 		noControls: noControls,
 		snapshot:   &s, accounts: map[string]*Account{}, principals: map[string]*Principal{}, groups: map[string]*Group{},
-		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, orgs: map[string]*orgPolicies{},
+		secrets: map[string]int{}, keys: map[string]*Key{}, unread: map[Unread]string{}, locations: map[location]bool{}, orgs: map[string]*orgPolicies{},
 		sessions: map[string][]string{}, federated: map[string][]string{}, documents: parsed, populations: map[string]population{},
 		callers: map[string][][]int32{},
 	}
@@ -118,6 +119,7 @@ func prepare(s Snapshot, noControls bool, parsed *documents) *Access {
 	for id := range a.accounts {
 		a.orgs[id] = a.readControls(id)
 	}
+	a.findLocations()
 	a.findNamed()
 	return a
 }

@@ -42,6 +42,7 @@ func (a *Access) Can(principalARN string) (Openings, error) {
 	if slices.ContainsFunc(askers, a.readsOfMissing) {
 		out.Unread = append(out.Unread, a.missingAccounts())
 	}
+	out.Unread = append(out.Unread, a.readsUnread(principalARN, askers)...)
 	return out, nil
 }
 

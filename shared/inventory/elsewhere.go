@@ -26,6 +26,8 @@ type Elsewhere struct {
 	Data []Right
 	// Unseen is what the snapshot does not hold and could let the principal in: copies of other secrets, roles of its account.
 	Unseen []string
+	// Unread is where it may open secrets that nobody read.
+	Unread []Unread
 }
 
 // Elsewhere lists what else a principal (role, user, session or root), and each role that it may take, may do.
@@ -40,9 +42,15 @@ func (a *Access) Elsewhere(principalARN string, but []string) (Elsewhere, error)
 	}
 	out := Elsewhere{Unseen: a.unseenCopies(but)}
 	for _, c := range slices.Concat([]Chain{{Roles: []string{principalARN}}}, chains) {
-		if err := a.addElsewhere(&out, c.Roles[len(c.Roles)-1]); err != nil {
+		who := c.Roles[len(c.Roles)-1]
+		if err := a.addElsewhere(&out, who); err != nil {
 			return Elsewhere{}, err
 		}
+		askers, err := a.askers(who)
+		if err != nil {
+			return Elsewhere{}, err
+		}
+		out.Unread = append(out.Unread, a.readsUnread(who, askers)...)
 	}
 	return out, nil
 }

@@ -48,9 +48,9 @@ var everyAction = map[string][]listedAction{
 			DisableKey DisableKeyRotation DisconnectCustomKeyStore EnableKeyRotation Encrypt GenerateDataKey GenerateDataKeyPair
 			GenerateDataKeyPairWithoutPlaintext GenerateDataKeyWithoutPlaintext GenerateMac GenerateRandom GetKeyLastUsage GetKeyPolicy GetKeyRotationStatus
 			GetParametersForImport GetPublicKey ListAliases ListGrants ListKeyPolicies ListKeyRotations ListKeys ListResourceTags
-			ListRetirableGrants ReEncryptFrom ReEncryptTo ReplicateKey RetireGrant RevokeGrant RotateKeyOnDemand ScheduleKeyDeletion Sign SynchronizeMultiRegionKey
+			ListRetirableGrants ReEncryptFrom ReEncryptTo RetireGrant RevokeGrant RotateKeyOnDemand ScheduleKeyDeletion Sign SynchronizeMultiRegionKey
 			UpdateKeyDescription UpdatePrimaryRegion Verify VerifyMac`),
-		list(byPowers, `CancelKeyDeletion CreateAlias CreateGrant DeleteAlias EnableKey ImportKeyMaterial PutKeyPolicy TagResource UntagResource
+		list(byPowers, `CancelKeyDeletion CreateAlias CreateGrant DeleteAlias EnableKey ImportKeyMaterial PutKeyPolicy ReplicateKey TagResource UntagResource
 			UpdateAlias`),
 		list(byStores, `ConnectCustomKeyStore UpdateCustomKeyStore`)),
 	"sts": slices.Concat(

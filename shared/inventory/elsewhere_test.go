@@ -167,6 +167,40 @@ func TestRightsToChangeWhatPoliciesDecideByArePowers(t *testing.T) {
 	}
 }
 
+// A replica of a multi-Region key has a policy of its own: who makes one lets in whom he likes. It takes the right to make a key, too.
+func TestReplicatingAKeyLetsOthersUseIt(t *testing.T) {
+	const multi = "arn:aws:kms:eu-central-1:111122223333:key/mrk-1234abcd12ab34cd56ef1234567890ab"
+	for sentence, tc := range map[string]struct {
+		rights      []string
+		of          string
+		multiRegion bool
+		want        bool
+	}{
+		"a multi-Region key":                 {[]string{"kms:ReplicateKey", "kms:CreateKey"}, shop, true, true},
+		"without the right to make a key":    {[]string{"kms:ReplicateKey"}, shop, true, false},
+		"a key of one Region":                {[]string{"kms:ReplicateKey", "kms:CreateKey"}, shop, false, false},
+		"somebody of another account cannot": {[]string{"kms:ReplicateKey", "kms:CreateKey"}, data, true, false},
+	} {
+		s := undamaged()
+		k := cmk("multi")
+		k.ARN, k.ID, k.MultiRegion = multi, "mrk-1234abcd12ab34cd56ef1234567890ab", tc.multiRegion
+		s.Keys = append(s.Keys, inventory.Key{Facts: k, Policy: document(`{"Effect":"Allow","Principal":{"AWS":["111122223333","444455556666"]},"Action":"kms:*","Resource":"*"}`)})
+		s.Secrets = append(s.Secrets, secret("multi/db", "", k))
+		var rights []string
+		for _, right := range tc.rights {
+			rights = append(rights, allow(right, "*"))
+		}
+		s.Principals = append(s.Principals, role(tc.of, "probe", rights...))
+		found, err := inventory.Prepare(s).Powers(roleARN(tc.of, "probe"), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := slices.ContainsFunc(found, func(p inventory.Power) bool { return p.Action == "kms:ReplicateKey" && p.Resource == multi }); has != tc.want {
+			t.Errorf("%s: %v", sentence, found)
+		}
+	}
+}
+
 func disable(s *inventory.Snapshot, state guard.KeyState) {
 	for i := range s.Keys {
 		s.Keys[i].Facts.State = state

@@ -7,7 +7,8 @@ import (
 )
 
 // Merge puts parts of one organization together. What is in several parts is taken from the first; lists come sorted,
-// so that the same facts make the same file.
+// so that the same facts make the same file. The Regions of an account, and those that are
+// enabled, are those of all parts.
 func Merge(parts ...Snapshot) Snapshot {
 	all := Snapshot{Version: Version, Controls: map[string]Policy{}, Managed: map[string]string{}}
 	for _, p := range parts {
@@ -26,7 +27,15 @@ func Merge(parts ...Snapshot) Snapshot {
 		all.Keys = append(all.Keys, p.Keys...)
 		all.Unread = append(all.Unread, p.Unread...)
 	}
+	regions, enabled := map[string][]string{}, map[string][]string{}
+	for _, a := range all.Accounts {
+		regions[a.ID], enabled[a.ID] = append(regions[a.ID], a.Regions...), append(enabled[a.ID], a.Enabled...)
+	}
 	all.Accounts = distinct(all.Accounts, func(a Account) string { return a.ID })
+	for i := range all.Accounts {
+		a := &all.Accounts[i]
+		a.Regions, a.Enabled = once(regions[a.ID]), once(enabled[a.ID])
+	}
 	all.Groups = distinct(all.Groups, func(g Group) string { return g.Account + "/" + g.Name })
 	all.Principals = distinct(all.Principals, func(p Principal) string { return p.ARN })
 	all.Secrets = distinct(all.Secrets, func(s Secret) string { return s.Facts.ARN })

@@ -40,6 +40,7 @@ var powers = []struct {
 	{onSecrets, "moves its labels, by which policies decide", []string{"secretsmanager:UpdateSecretVersionStage"}, []string{"secretsmanager:versionstage"}},
 	{onDeleted, "brings the secret back", []string{"secretsmanager:RestoreSecret"}, nil},
 	{onKeys, "lets others use the key", []string{"kms:PutKeyPolicy", "kms:CreateGrant"}, nil},
+	{onMultiRegionKeys, "lets others use the key, by a replica with a policy of its own", []string{replicateKey}, nil},
 	{onKeys, "changes the tags of the key, by which policies decide", []string{"kms:TagResource", "kms:UntagResource"}, byTag},
 	{onKeys, "changes the aliases of the key, by which policies decide", []string{"kms:CreateAlias", "kms:UpdateAlias", "kms:DeleteAlias"},
 		[]string{"kms:resourcealiases", "kms:requestalias"}},
@@ -65,6 +66,7 @@ const (
 	onSecrets
 	onDeleted // secrets whose deletion is scheduled
 	onKeys
+	onMultiRegionKeys
 	onAliases    // by which secrets name their keys
 	onClosedKeys // that open nothing as they are
 	onFunctions  // that rotate secrets
@@ -97,6 +99,9 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 					if takesKey(action) && !denied(answer) && !a.mayUseKey(w, targets.arns[i]) {
 						continue
 					}
+					if action == replicateKey && (a.abroad(w, arn.Of(targets.arns[i]).Account) || denied(a.mayAnywhere(w, "kms:CreateKey"))) {
+						continue
+					}
 					if row.on == onKeys && strings.HasSuffix(action, "Alias") && !denied(answer) && !a.mayNameAlias(w, action, targets.arns[i]) {
 						continue
 					}
@@ -113,6 +118,10 @@ func (a *Access) Powers(principalARN string, but []string) ([]Power, error) {
 	}
 	return append(certain, perhaps...), nil
 }
+
+// replicateKey makes a key of another Region with the same material and a policy of the caller's choice. It takes kms:CreateKey there.
+// Source: KMS API Reference, ReplicateKey: Policy, and Required permissions; Cross-account use: No.
+const replicateKey = "kms:ReplicateKey"
 
 // takesKey reports whether an action on a secret opens its value, and so needs the key, too. UpdateSecret sets another key without:
 // the values that are written from then on are under it.
@@ -195,6 +204,9 @@ func (a *Access) changeables() map[part]*changeable {
 		}
 		t := a.keyTarget(k)
 		all[onKeys].add(t, under[k.Facts.ARN]...)
+		if k.Facts.MultiRegion {
+			all[onMultiRegionKeys].add(t, under[k.Facts.ARN]...)
+		}
 		if closed, doubt := stateOf(k.Facts); closed != "" || doubt != "" {
 			all[onClosedKeys].add(t, under[k.Facts.ARN]...)
 		}
@@ -204,6 +216,9 @@ func (a *Access) changeables() map[part]*changeable {
 			t := a.target(of, arn.Of(of).Account)
 			t.Kind, t.Policy = policy.ResourceKey, missing(of, "not in the snapshot")
 			all[onKeys].add(t, under[of]...)
+			if strings.HasPrefix(arn.Of(of).Name(), "mrk-") { // Source: KMS Developer Guide, "Multi-Region keys in AWS KMS", key ids
+				all[onMultiRegionKeys].add(t, under[of]...)
+			}
 		}
 	}
 	for _, c := range all {

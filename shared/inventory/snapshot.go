@@ -39,7 +39,8 @@ type Account struct {
 	Path    []string `json:"path,omitempty"`    // root and OUs above it, root first
 	SCPs    []Level  `json:"scps,omitempty"`    // root first, the account itself last; none: none apply
 	RCPs    []Level  `json:"rcps,omitempty"`    // likewise
-	Regions []string `json:"regions,omitempty"` // whose secrets and keys were read
+	Regions []string `json:"regions,omitempty"` // whose secrets and keys were read, or are in Unread; none: it is not known which
+	Enabled []string `json:"enabled,omitempty"` // Regions in which it can have any; none: that is not known
 }
 
 // Level is a root, OU or account and the policies attached right there.

@@ -56,8 +56,8 @@ func (r *review) principals(k *inventory.Key, s policy.Statement) []policy.Princ
 		if err != nil || p.Account != k.Facts.Account || p.Kind == policy.KindRoot {
 			continue
 		}
-		if at := slices.IndexFunc(r.people[p.Account], func(c caller) bool { return c.principal.ARN == p.ARN }); at >= 0 {
-			p = r.people[p.Account][at].principal // with its tags
+		if at := slices.IndexFunc(r.people[p.Account], func(of policy.Principal) bool { return of.ARN == p.ARN }); at >= 0 {
+			p = r.people[p.Account][at] // with its tags
 		}
 		out = append(out, p)
 	}

@@ -33,7 +33,7 @@ func TestWhoManagesAKeyDoesNotUseItByAnyStatement(t *testing.T) {
 		"re-encrypting, in one statement":    {[]string{allow("Both", app, put+`,"kms:ReEncryptFrom"`, "")}, false, `fail statement "Both": it lets the same principals manage and use the key`},
 		"one statement, and one more":        {[]string{allow("Both", app, `"kms:*"`, ""), allow("Use", app, decrypt, "")}, false, `fail statement "Both": it lets the same principals manage and use the key`},
 		"one by a pattern of its name":       {[]string{allow("Manage", app, put, ""), allow("Use", anybody, decrypt, `"ArnLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/a*"},`+throughSecretsManager)}, false, both},
-		"a session of the role":              {[]string{allow("Manage", `{"AWS":"arn:aws:sts::111122223333:assumed-role/app/ann"}`, put, ""), allow("Use", app, decrypt, "")}, false, "fail assumed-role/app/ann use the key"},
+		"a session of the role":              {[]string{manageOnly, allow("Manage", `{"AWS":"arn:aws:sts::111122223333:assumed-role/app/ann"}`, put, ""), allow("Use", app, decrypt, "")}, false, "fail assumed-role/app/ann use the key"},
 		"everybody in one statement":         {[]string{manageOnly, allow("Both", anybody, put+","+decrypt, throughSecretsManager)}, false, "fail it lets the same principals manage and use the key"},
 		"two roles":                          {[]string{allow("Manage", admin, put, ""), allow("Use", app, decrypt, "")}, false, ""},
 		"the account manages, through IAM":   {[]string{manageOnly, allow("Use", app, decrypt, "")}, false, ""},

@@ -16,7 +16,7 @@ const handsOver = `{"Sid":"IAM","Effect":"Allow","Principal":{"AWS":"arn:aws:iam
 
 // role is one of the key's account with one statement of its own.
 func role(name, statement string) inventory.Principal {
-	return inventory.Principal{ARN: "arn:aws:iam::111122223333:role/" + name, Kind: inventory.Role, Account: own, Inline: map[string]string{"p": document(statement)}}
+	return inventory.Principal{ARN: "arn:aws:iam::111122223333:role/" + name, Kind: inventory.Role, Account: own, UniqueID: "AROA" + strings.ToUpper(name), Inline: map[string]string{"p": document(statement)}}
 }
 
 func TestNoProposedPolicyOpensASecretToSomebodyWhoHadNoRightToTheKey(t *testing.T) {
@@ -216,13 +216,14 @@ func TestWhoManagesAKeyIsThereAndNoService(t *testing.T) {
 	}{
 		"a role that is there":                         {policy: names("iam::111122223333:role/admin")},
 		"a session of it":                              {policy: names("sts::111122223333:assumed-role/admin/ann")},
+		"a session that nobody is known to name":       {names("sts::111122223333:assumed-role/app/ann"), false, "unknown nobody is known to choose that name"},
 		"a role that nobody made":                      {names("iam::111122223333:role/ghost"), false, "fail nobody of account"},
 		"a session of one that nobody made":            {names("sts::111122223333:assumed-role/ghost/ann"), false, "fail nobody of account"},
 		"one of an account that was not read":          {names("iam::111122223333:role/ghost"), true, "unknown not all principals of the account were read: access denied"},
 		"a service-linked role":                        {names(linked), false, "fail nobody of account"},
-		"the account, unless a date is past":           {unless(`{"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}`), false, "unknown depends on the request"},
-		"the account, unless a new key has a value":    {unless(`{"StringNotEquals":{"aws:NewNextYear":"x"}}`), false, "unknown depends on the request"},
-		"the account, unless somebody has one address": {unless(`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`), false, "unknown depends on the request"},
+		"the account, unless a date is past":           {unless(`{"DateGreaterThan":{"aws:CurrentTime":"2030-01-01T00:00:00Z"}}`), false, "unknown not given aws:CurrentTime"},
+		"the account, unless a new key has a value":    {unless(`{"StringNotEquals":{"aws:NewNextYear":"x"}}`), false, "unknown not given aws:NewNextYear"},
+		"the account, unless somebody has one address": {unless(`{"NotIpAddress":{"aws:SourceIp":"10.0.0.0/8"}}`), false, "unknown not given aws:SourceIp"},
 		"the account, but for all who are no admin":    {policy: unless(`{"ArnNotLike":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/admin"}}`)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -231,7 +232,9 @@ func TestWhoManagesAKeyIsThereAndNoService(t *testing.T) {
 			s := snapshot(k)
 			slr := role("x", `{"Effect":"Allow","Action":"*","Resource":"*"}`)
 			slr.ARN = "arn:aws:" + linked
-			s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`), slr)
+			admin := role("admin", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`)
+			admin.Trust = document(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"sts:AssumeRole"}`)
+			s.Principals = append(s.Principals, admin, slr)
 			if test.unread {
 				s.Unread = append(s.Unread, inventory.Unread{Account: own, Part: inventory.PartPrincipals, Why: "access denied"})
 			}

@@ -146,3 +146,86 @@ func TestAPatternOfServicesIsNotSecretsManager(t *testing.T) {
 		}
 	}
 }
+
+// What a service does for its resources it does by grants: that is not taken from it, whoever reads secrets under the key.
+// Source: EC2 Auto Scaling User Guide, "Required AWS KMS key policy for use with encrypted volumes"; KMS Developer Guide, "How Amazon EBS uses AWS KMS".
+func TestGrantsAreNotTakenFromWhatWorksByThem(t *testing.T) {
+	const linked = "arn:aws:iam::111122223333:role/aws-service-role/autoscaling.amazonaws.com/AWSServiceRoleForAutoScaling"
+	names := func(who, actions string) string {
+		return `{"Sid":"S","Effect":"Allow","Principal":{"AWS":"` + who + `"},"Action":[` + actions + `],"Resource":"*"}`
+	}
+	const uses = `"kms:Decrypt","kms:GenerateDataKeyWithoutPlaintext","kms:CreateGrant"`
+	const app, handsApp = "arn:aws:iam::111122223333:role/app", `"kms:Decrypt","kms:CreateGrant"`
+	grant := func(grantee string, subset map[string]string) func(*inventory.Key) {
+		return func(k *inventory.Key) {
+			k.Grants = []inventory.Grant{{ID: "g", Grantee: grantee, Operations: []string{"Decrypt"}, Subset: subset}}
+		}
+	}
+	none := func(*inventory.Key) {}
+	for name, test := range map[string]struct {
+		statement string
+		change    func(*inventory.Key)
+		decide    string // "" where a policy is proposed
+		left      string
+	}{
+		"a service-linked role":               {names(linked, uses), none, "", `"Action":"kms:CreateGrant","Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":"true"}}`},
+		"a role":                              {names(app, handsApp), none, "", `"Action":"kms:Decrypt"`},
+		"a role, and a disk's grant":          {names(app, handsApp), grant("ec2.eu-central-1.amazonaws.com", map[string]string{"aws:ebs:id": "vol-1"}), "grant g is one that a service makes", ""},
+		"a role, and a function's grant":      {names(app, handsApp), grant(app, map[string]string{"aws:lambda:FunctionArn": "f"}), "grant g is one that a service makes", ""},
+		"a role, and a service's role's":      {names(app, handsApp), grant(linked, nil), "grant g is one that a service makes", ""},
+		"a role, and somebody's grant":        {names(app, handsApp), grant(app, nil), "may have used it (kms:CreateGrant)", ""},
+		"the account, and a disk's grant":     {handsOver, grant("ec2.eu-central-1.amazonaws.com", nil), "grant g is one that a service makes", ""},
+		"the account, and an instance's":      {handsOver, grant("arn:aws:sts::111122223333:assumed-role/aws:ec2-infrastructure/i-0123456789abcdef0", nil), "grant g is one that a service makes", ""},
+		"the account, and grants not read":    {handsOver, func(k *inventory.Key) { k.GrantsUnread = "access denied" }, "its grants could not be read", ""},
+		"the account, and a grant for secret": {handsOver, grant(app, map[string]string{"SecretARN": secret("db", "app").Facts.ARN}), "may have used it (kms:CreateGrant)", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			k := fine()
+			k.Policy = document(manages, test.statement)
+			test.change(&k)
+			s := snapshot(k, secret("db", "app"))
+			s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:PutKeyPolicy","Resource":"*"}`))
+			judged := 0
+			for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {
+				if f.Statement == "" {
+					continue // of grants
+				}
+				judged++
+				decides := strings.Contains(f.Fix, "a person has to decide")
+				if (f.After == "") != (test.decide != "") || decides != (test.decide != "") || !strings.Contains(f.Fix, test.decide) || !strings.Contains(f.After, test.left) {
+					t.Errorf("%s: %s\n%s", f.Detail, f.Fix, f.After)
+				}
+			}
+			if judged != 1 {
+				t.Errorf("%d findings", judged)
+			}
+		})
+	}
+}
+
+func TestAStatementOfEverythingButSomeIsNotDroppedForItsGrants(t *testing.T) {
+	k := fine()
+	k.Policy = document(manages, `{"Sid":"S","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/batch"},"NotAction":["kms:PutKeyPolicy","kms:ReplicateKey"],"Resource":"*"}`)
+	k.Use = inventory.Use{Since: now} // for nothing else than secrets
+	s := snapshot(k)
+	s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:PutKeyPolicy","Resource":"*"}`), role("batch", `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`))
+	found := keyreview.Review(inventory.Prepare(s), standard(), now)
+	if len(found) != 1 || found[0].After != "" || !strings.Contains(found[0].Fix, "a person has to decide") {
+		t.Errorf("%+v", found)
+	}
+}
+
+// kms:GrantIsForAWSResource is there when a grant is asked for, and else never: who asks for it in a statement lets nobody use the key by that.
+// Source: KMS Developer Guide, "kms:GrantIsForAWSResource".
+func TestAStatementAboutGrantsOfServicesLetsNobodyUseTheKey(t *testing.T) {
+	k := fine()
+	k.Policy = document(handsOver, `{"Sid":"S","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/job"},"Action":"kms:*","Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":"true"}}}`)
+	std := standard()
+	std.Seen = []keyreview.Use{{Key: arn, Principal: "arn:aws:iam::111122223333:role/job", Action: "kms:GenerateDataKeyWithoutPlaintext", Via: "ec2.eu-central-1.amazonaws.com"}}
+	s := snapshot(k, secret("db", "app"))
+	s.Principals = append(s.Principals, role("job", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`))
+	found := keyreview.Review(inventory.Prepare(s), std, now)
+	if len(found) != 1 || found[0].After != "" || !strings.Contains(found[0].Fix, "role/job was seen using it (kms:GenerateDataKeyWithoutPlaintext through ec2.eu-central-1.amazonaws.com) and would lose it") {
+		t.Errorf("%+v", found)
+	}
+}

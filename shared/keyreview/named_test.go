@@ -132,3 +132,63 @@ func TestAKeyIsUsedHoweverTheRecordNamesIt(t *testing.T) {
 		}
 	}
 }
+
+// Whoever was let in and got another error has the right still; who was denied, or asked for a key that is not, used none.
+// Source: KMS API Reference, Decrypt, "Errors", and "Testing your permissions" (DryRun).
+func TestAUseThatFailedForAnotherReasonThanRightsIsOne(t *testing.T) {
+	for code, uses := range map[string]int{"DryRunOperationException": 1, "ThrottlingException": 1, "KMSInternalException": 1, "DisabledException": 1, "InvalidCiphertextException": 1,
+		"KMSInvalidStateException": 1, "KeyUnavailableException": 1, "IncorrectKeyException": 1, "AccessDenied": 0, "AccessDeniedException": 0, "NotFoundException": 0} {
+		got := usesOf(t, `{"eventVersion":"1.11","eventTime":"2026-09-28T07:00:00Z","eventSource":"kms.amazonaws.com","eventName":"Decrypt","awsRegion":"eu-central-1","eventType":"AwsApiCall","recipientAccountId":"111122223333","errorCode":"`+code+`",`+
+			`"userIdentity":{"type":"IAMUser","arn":"arn:aws:iam::111122223333:user/ann","accountId":"111122223333"},"requestParameters":{"keyId":"`+arn+`"}}`)
+		if len(got) != uses || uses > 0 && !got[0].Maybe {
+			t.Errorf("%s: %+v", code, got)
+		}
+	}
+}
+
+// An export without the response does not say under which key a password is that is rotated.
+func TestAPasswordRotatedUnderAKeyThatIsNotSaidMayBeUnderAny(t *testing.T) {
+	const head = "eventSource,eventName,eventTime,awsRegion,recipientAccountId,errorCode,userIdentity.arn,requestParameters\nrds.amazonaws.com,ModifyDBInstance,2026-09-20T10:00:00Z,eu-central-1,111122223333,,arn:aws:iam::111122223333:role/ops,"
+	for request, want := range map[string]bool{"{rotateMasterUserPassword=true}": true, "{backupRetentionPeriod=7}": false} {
+		maybe := false
+		for _, u := range usesOf(t, head+request) {
+			maybe = maybe || u.Maybe && u.Key == "arn:aws:kms:eu-central-1:*:key/*"
+		}
+		if maybe != want {
+			t.Errorf("%s: %+v", request, usesOf(t, head+request))
+		}
+	}
+}
+
+// Whatever others were seen doing with a key, which the policy lets them, is not taken from them without a person. What it does not let them,
+// a grant did: to look and to retire grants needs no statement.
+func TestWhoeverWasSeenLookingAtAKeyIsNotDropped(t *testing.T) {
+	for _, event := range []string{"DescribeKey", "RetireGrant", "ListGrants", "GetKeyRotationStatus", "GetKeyPolicy", "ListResourceTags"} {
+		for sentence, tt := range map[string]struct {
+			actions, who string
+			decide       string // "" where a policy is proposed
+		}{
+			"who is let in":             {`"kms:Decrypt","kms:` + event + `"`, "888877776666", "a person has to decide: account 888877776666 was seen using it (kms:" + event + ") and would lose it"},
+			"who is let in for others":  {`"kms:Decrypt"`, "888877776666", ""},
+			"who is nobody of a policy": {`"kms:Decrypt","kms:` + event + `"`, "777766665555", ""},
+		} {
+			std := standard()
+			std.Seen = usesOf(t, `{"eventVersion":"1.11","eventTime":"2026-09-28T07:00:00Z","eventSource":"kms.amazonaws.com","eventName":"`+event+`","awsRegion":"eu-central-1","eventType":"AwsApiCall","recipientAccountId":"111122223333",`+
+				`"userIdentity":{"type":"AWSAccount","principalId":"AROAX:s","accountId":"`+tt.who+`"},"requestParameters":{"keyId":"`+arn+`"},"resources":[{"type":"AWS::KMS::Key","ARN":"`+arn+`"}]}`)
+			if len(std.Seen) != 1 {
+				t.Fatalf("%s: %+v", event, std.Seen)
+			}
+			k := fine()
+			k.Policy = document(manageOnly, `{"Sid":"F","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::888877776666:root"},"Action":[`+tt.actions+`],"Resource":"*"}`)
+			found := keyreview.Review(inventory.Prepare(snapshot(k, secret("db", "app"))), std, now)
+			if len(found) == 0 {
+				t.Errorf("%s, %s: nothing is found", event, sentence)
+			}
+			for _, f := range found {
+				if f.Control.ID == guard.KeyOpen && ((f.After == "") != (tt.decide != "") || !strings.Contains(f.Fix, tt.decide)) {
+					t.Errorf("%s, %s: %s\n%s", event, sentence, f.Fix, f.After)
+				}
+			}
+		}
+	}
+}

@@ -101,3 +101,26 @@ func TestADeadKeyComesBackByTheWayOfItsState(t *testing.T) {
 		}
 	}
 }
+
+// A snapshot may hold a key, and of a replica no more than the key's name.
+func TestAKeyThatAReplicaAloneNamesIsUsed(t *testing.T) {
+	for name, is := range map[string]bool{arn: true, "k1": true, "alias/app": true, "arn:aws:kms:eu-central-1:111122223333:alias/app": true, "k2": false, "": false} {
+		k := fine()
+		k.Facts.State = guard.KeyDisabled
+		s := replicated("db")
+		s.Facts.Replicas = []guard.Replica{{Region: "eu-central-1", KeyID: name, Status: "InSync"}}
+		needs := false
+		for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, s)), standard(), now) {
+			needs = needs || f.Control.ID == guard.KeyNeeded && f.Key == arn && strings.HasSuffix(f.Detail, "db needs it")
+		}
+		if needs != is {
+			t.Errorf("%q: needed is %t", name, needs)
+		}
+		k.Facts.State, k.Policy = guard.KeyEnabled, document(handsOver)
+		for _, f := range keyreview.Review(inventory.Prepare(snapshot(k, s)), standard(), now) {
+			if strings.Contains(f.Detail+f.Fix, "no secret is known to be under it") == is {
+				t.Errorf("%q: %s; %s", name, f.Detail, f.Fix)
+			}
+		}
+	}
+}

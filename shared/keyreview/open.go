@@ -23,7 +23,9 @@ func (r *review) open(k *inventory.Key) {
 				r.statement(k, d, i, s, managing)
 			}
 		}
-		r.unmanageable(k, d)
+		if !r.proving { // else it is asked for itself
+			r.unmanageable(k)
+		}
 	}
 	switch {
 	case k.SharedUnread != "":
@@ -73,12 +75,16 @@ func (r *review) statement(k *inventory.Key, d *policy.Document, index int, s po
 	q.granting(bound)
 	if together := q.duties(index, managing); !together && q.grants && !onlyForServices(s) && q.handsOn() {
 		const says = "it lets its principals hand the key on by grants"
-		if q.another == "" {
-			f.add(says, "drop kms:CreateGrant: Secrets Manager needs no grants")
-			f.by = withoutGrants(f.by)
-		} else {
+		switch {
+		case q.another != "":
 			f.add(says, "drop kms:CreateGrant, or ask for kms:GrantIsForAWSResource")
 			f.decide = cmp.Or(f.decide, "whether what uses the key needs grants; "+q.another)
+		case namesServiceLinked(s):
+			f.add(says, "ask for kms:GrantIsForAWSResource where kms:CreateGrant is allowed, which the service of a service-linked role needs")
+			f.by = grantsForServices(f.by)
+		default:
+			f.add(says, "drop kms:CreateGrant: Secrets Manager needs no grants")
+			f.by = withoutGrants(f.by)
 		}
 	}
 	if len(f.details) == 0 {
@@ -200,7 +206,27 @@ func withoutGrants(statements []policy.Statement) []policy.Statement {
 			}
 		}
 	}
-	return slices.DeleteFunc(out, func(s policy.Statement) bool { return len(s.Actions) == 0 })
+	return slices.DeleteFunc(out, func(s policy.Statement) bool { return len(s.Actions)+len(s.NotActions) == 0 })
+}
+
+// namesServiceLinked reports whether a statement names a service-linked role: no secret is read by one, and what the service does for its
+// resources it does by grants. Source: EC2 Auto Scaling User Guide, "Required AWS KMS key policy for use with encrypted volumes".
+func namesServiceLinked(s policy.Statement) bool {
+	return s.Principal != nil && slices.ContainsFunc(s.Principal.AWS, func(name string) bool {
+		p, err := policy.ParsePrincipal(name)
+		return err == nil && p.ServiceLinked()
+	})
+}
+
+// grantsForServices leaves grants to what services make for their resources.
+func grantsForServices(statements []policy.Statement) []policy.Statement {
+	out := withoutGrants(statements)
+	for _, s := range statements {
+		s.SID, s.Actions, s.NotActions = "GrantsForAWSResources", []string{grant}, nil
+		s.Conditions = slices.Concat(s.Conditions, []policy.Condition{{Operator: "Bool", Key: "kms:GrantIsForAWSResource", Values: []string{"true"}}})
+		out = append(out, s)
+	}
+	return out
 }
 
 // grants finds grants to principals of accounts that are not approved, and those by which somebody who may use the key hands that on. A grant of

@@ -98,14 +98,15 @@ func (r *review) unproved(k *inventory.Key, after string, ends ...guard.ControlI
 			return "the change would be a finding of " + string(control)
 		}
 	}
-	switch answer, why := r.managers(&changed, d); answer {
+	access := r.with(&changed)
+	switch manages := access.Manages(k.Facts.ARN); manages.Answer {
 	case policy.Allowed:
 	case policy.Unknown:
-		return "whether anybody could manage the key after the change is not certain: " + why + "; name first who is to"
+		return "whether anybody could manage the key after the change is not certain: " + doubt(manages) + "; name first who is to"
 	default:
 		return "after the change nobody could manage the key; name first who is to"
 	}
-	return r.moved(k, &changed)
+	return r.moved(k, &changed, access)
 }
 
 // usersLost says who was seen using the key and may lose it by the changed policy, whatever their own policies allow; "" when nobody.
@@ -115,7 +116,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 	if err != nil {
 		return "the policy of today cannot be read"
 	}
-	for _, u := range slices.Concat(r.std.Seen, r.lastUse(k)) {
+	for _, u := range slices.Concat(r.std.Seen, r.lastUse(k), granted(k)) {
 		concerned, certain := r.concerns(k, u)
 		if !concerned || byGrant(k, u) {
 			continue
@@ -146,7 +147,7 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 		is, left := r.lets(k, after, callers)
 		gone := slices.ContainsFunc(by, func(statement string) bool { return !slices.Contains(left, statement) })
 		switch {
-		case was == policy.ImplicitlyDenied && (u.Maybe || !certain || former): // then it failed, was another key's, or the former one's
+		case was == policy.ImplicitlyDenied && (u.Maybe || !certain || former || looks(u.Action)): // then it failed, was another key's, or the former one's
 		case was == policy.ImplicitlyDenied:
 			return fmt.Sprintf("%s %s (%s), and the policy of today does not explain that", who, used, how)
 		case is == policy.Allowed:
@@ -237,75 +238,34 @@ func (r *review) faults(k *inventory.Key) map[guard.ControlID]int {
 	return counts
 }
 
-// managers says whether somebody of the key's account who is there, and is no service, may change its policy, and why that is not certain
-// where it is not. What IAM policies allow counts where the key policy leaves it to them: the account's root user has the right then.
-// A service-linked role is its service's: it does what the service needs, and for nobody else.
-// Source: KMS Developer Guide, "Default key policy"; IAM User Guide, "Create a service-linked role".
-func (r *review) managers(k *inventory.Key, d *policy.Document) (answer policy.Answer, why string) {
-	account := k.Facts.Account
-	root := policy.Principal{Kind: policy.KindRoot, ARN: arn.Of(k.Facts.ARN).Partition.Root(account), Account: account, Name: "root"}
-	callers := append([]caller{{principal: root, iam: true}}, r.people[account]...)
-	for _, s := range d.Statements {
-		if s.Effect != policy.Allow || s.Principal == nil {
-			continue
-		}
-		for _, name := range s.Principal.AWS { // a policy may name a role's sessions alone
-			as, err := policy.ParsePrincipal(name)
-			isRole := func(c caller) bool { return c.principal.Kind == policy.KindRole && c.principal.Name == as.Name }
-			if err == nil && as.Kind == policy.KindSession && as.Account == account && slices.ContainsFunc(r.people[account], isRole) {
-				callers = append(callers, caller{principal: as, iam: true})
-			}
-		}
-	}
-	somebody := caller{principal: policy.Principal{Kind: policy.KindSomebody, Account: account}, iam: true}
-	known, perhaps := policy.ImplicitlyDenied, policy.ImplicitlyDenied
-	for _, s := range d.Statements {
-		if s.Effect != policy.Allow {
-			continue
-		}
-		if s.Principal != nil { // a unique id is shown of a principal that was deleted, which nobody is
-			kept := *s.Principal
-			kept.AWS = slices.DeleteFunc(slices.Clone(kept.AWS), func(name string) bool { return !attributed(name) })
-			if s.Principal = &kept; nobody(s) && len(kept.CanonicalUser) == 0 {
-				continue
-			}
-		}
-		o := r.only(k, d, s)
-		if known = worse(known, o.worst([]string{putPolicy}, callers...)); known == policy.Allowed {
-			return policy.Allowed, ""
-		}
-		perhaps = worse(perhaps, o.worst([]string{putPolicy}, somebody))
-	}
-	switch {
-	case known == policy.Unknown:
-		return policy.Unknown, "that depends on the request"
-	case perhaps != policy.ImplicitlyDenied:
-		if why := r.access.PrincipalsUnread(account); why != "" {
-			return policy.Unknown, "nobody whom the snapshot holds may change the key policy, and not all principals of the account were read: " + why
-		}
-	}
-	return policy.ImplicitlyDenied, ""
-}
-
 // unmanageable finds a key whose policy nobody can change: KMS asks the key policy alone who may, and takes nobody of another account.
 // Source: KMS Developer Guide, "Default key policy": such a key becomes unmanageable, and only AWS Support can help.
-func (r *review) unmanageable(k *inventory.Key, d *policy.Document) {
-	switch answer, why := r.managers(k, d); answer {
+func (r *review) unmanageable(k *inventory.Key) {
+	switch manages := r.access.Manages(k.Facts.ARN); manages.Answer {
 	case policy.Allowed:
 	case policy.Unknown:
-		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "whether anybody of account " + k.Facts.Account + " can manage it is not certain: " + why,
+		r.add(guard.KeyOpen, k, Finding{Outcome: guard.Unknown, Detail: "whether anybody of account " + k.Facts.Account + " can manage it is not certain: " + doubt(manages),
 			Fix: "let somebody who is there change the key policy (kms:PutKeyPolicy) without a condition; a person has to decide who"})
 	default:
-		r.add(guard.KeyOpen, k, Finding{Detail: "nobody of account " + k.Facts.Account + " can manage it: nothing lets anybody who is there change the key policy",
-			Fix: "a person has to decide who is to manage the key; as nobody may change its policy, ask AWS Support"})
+		fix := "as nobody may change its policy, ask AWS Support"
+		if slices.ContainsFunc(manages.Decided, func(s policy.StatementRef) bool { return s.Type == policy.TypeSCP || s.Type == policy.TypeRCP }) {
+			fix = "change the SCP or RCP that stops them"
+		}
+		why, _, _ := strings.Cut(strings.TrimPrefix(manages.Why, "not allowed: "), "; ") // without what would have to change, which the fix says
+		r.add(guard.KeyOpen, k, Finding{Detail: "nobody of account " + k.Facts.Account + " can manage it: " + why, Fix: "a person has to decide who is to manage the key; " + fix})
 	}
+}
+
+// doubt is why an answer is unknown, as a part of a sentence.
+func doubt(d policy.Decision) string {
+	return strings.ReplaceAll(strings.TrimPrefix(d.Why, "unknown: "), "; ", ", ")
 }
 
 // moved says who would no longer open a secret under the key, or would get the key who does not have it for that secret today; "" when
 // nobody would. The key lock counts alone for those who would gain: somebody may give them the other one. A key without secrets is asked
 // for one that is not there.
-func (r *review) moved(k, changed *inventory.Key) string {
-	today, access := r.access, r.with(changed)
+func (r *review) moved(k, changed *inventory.Key, access *inventory.Access) string {
+	today := r.access
 	secrets := r.under[k.Facts.ARN]
 	if len(secrets) == 0 {
 		example := inventory.Secret{Facts: guard.Secret{ARN: arn.Of(k.Facts.ARN).Partition.New("secretsmanager", k.Facts.Region, k.Facts.Account, "secret:example-AbCdEf").String(),

@@ -61,7 +61,8 @@ type Finding struct {
 
 // Review judges every customer managed key of the snapshot, in order of keys and controls. It is pure.
 func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
-	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}, touched: map[string][]guard.Secret{}, people: map[string][]caller{}}
+	access = completed(access)
+	r := &review{access: access, snapshot: access.Snapshot(), std: std, now: now, under: map[string][]*inventory.Secret{}, facts: map[string]guard.Key{}, touched: map[string][]guard.Secret{}, people: map[string][]policy.Principal{}}
 	r.collect()
 	keys := slices.Clone(r.snapshot.Keys)
 	slices.SortFunc(keys, func(a, b inventory.Key) int { return cmp.Compare(a.Facts.ARN, b.Facts.ARN) })
@@ -72,6 +73,33 @@ func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
 	}
 	r.notHeld(keys)
 	return r.findings
+}
+
+// completed is the snapshot with what it holds of the keys of which replicas say the name alone.
+func completed(access *inventory.Access) *inventory.Access {
+	s, changed := *access.Snapshot(), false
+	s.Secrets = slices.Clone(s.Secrets)
+	for i := range s.Secrets {
+		facts := &s.Secrets[i].Facts
+		facts.Replicas = slices.Clone(facts.Replicas)
+		for j := range facts.Replicas {
+			replica := &facts.Replicas[j]
+			if replica.Key.ARN != "" || replica.KeyID == "" {
+				continue
+			}
+			of := slices.IndexFunc(s.Keys, func(k inventory.Key) bool {
+				return k.Facts.Account == facts.Account && k.Facts.Region == replica.Region &&
+					(replica.KeyID == k.Facts.ID || slices.Contains(k.Facts.Aliases, replica.KeyID) || has(&k, replica.KeyID)) || replica.KeyID == k.Facts.ARN
+			})
+			if of >= 0 {
+				replica.Key, changed = s.Keys[of].Facts, true
+			}
+		}
+	}
+	if !changed {
+		return access
+	}
+	return access.Changed(s)
 }
 
 // notHeld judges keys that secrets need and that the snapshot does not hold, by what the secrets say of them: nobody could describe
@@ -92,7 +120,7 @@ type review struct {
 	under    map[string][]*inventory.Secret // by key ARN: those that the key opens, or is set on
 	facts    map[string]guard.Key           // of those keys, as the secrets have them
 	touched  map[string][]guard.Secret      // by key ARN: those of which a copy, labelled or not, is under it, or the next will be
-	people   map[string][]caller            // by account: the principals of the snapshot that are no service's own, with any IAM policy
+	people   map[string][]policy.Principal  // by account: the principals of the snapshot that are no service's own
 	findings []Finding
 	proposed []proposal // for the key under review
 	proving  bool       // a policy that is not in force: nothing is proposed against it
@@ -102,7 +130,7 @@ func (r *review) collect() {
 	for _, of := range r.snapshot.Principals {
 		if p, err := policy.ParsePrincipal(of.ARN); err == nil && !p.ServiceLinked() {
 			p.UniqueID, p.Tags = of.UniqueID, of.Tags
-			r.people[p.Account] = append(r.people[p.Account], caller{principal: p, iam: true})
+			r.people[p.Account] = append(r.people[p.Account], p)
 		}
 	}
 	for i := range r.snapshot.Secrets {

@@ -80,7 +80,7 @@ func changed(by func(*guard.Secret)) inventory.Secret {
 
 func snapshot(k inventory.Key, secrets ...inventory.Secret) inventory.Snapshot {
 	return inventory.Snapshot{Version: inventory.Version, TakenAt: now, Accounts: []inventory.Account{{ID: own}}, Keys: []inventory.Key{k}, Secrets: secrets,
-		Principals: []inventory.Principal{{ARN: "arn:aws:iam::111122223333:role/app", Kind: inventory.Role, Account: own,
+		Principals: []inventory.Principal{{ARN: "arn:aws:iam::111122223333:role/app", Kind: inventory.Role, Account: own, UniqueID: "AROAAPP",
 			Inline: map[string]string{"read": document(`{"Effect":"Allow","Action":["secretsmanager:GetSecretValue","kms:Decrypt"],"Resource":"*"}`)}}}}
 }
 
@@ -162,7 +162,7 @@ func TestReview(t *testing.T) {
 		"a spec that was not read":                  {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:KeySpec":"SYMMETRIC_DEFAULT"}}}`), nil, []string{"DL.KEY.3 unknown"}},
 		"an enclave of any account":                 {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEqualsIgnoreCase":{"kms:RecipientAttestation:ImageSha384":"9fedcba8"}}}`), nil, []string{"DL.KEY.3 unknown"}},
 		"everybody, by the algorithm of every call": {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},` + use + `,"Condition":{"StringEquals":{"kms:EncryptionAlgorithm":"SYMMETRIC_DEFAULT"}}}`), nil, []string{"DL.KEY.3 unknown"}},
-		"a deny beside it counts":                   {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},`+use+`}`, `{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/app"}}}`), nil, nil},
+		"a deny beside it counts":                   {policyOf(`{"Effect":"Allow","Principal":{"AWS":"*"},`+use+`}`, `{"Effect":"Deny","Principal":"*","Action":"kms:*","Resource":"*","Condition":{"StringNotEquals":{"aws:PrincipalArn":"arn:aws:iam::111122223333:role/app"}}}`), nil, []string{"DL.KEY.3 unknown"}}, // whom IAM does not let manage it
 		"one role":                                  {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},` + use + `}`), nil, nil},
 		"managing and using":                        {policyOf(`{"Sid":"Both","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/app"},"Action":"kms:*","Resource":"*"}`), nil, []string{"DL.KEY.3 fail"}},
 		"managing alone":                            {policyOf(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/admin"},"Action":["kms:Put*","kms:Describe*"],"Resource":"*"}`), nil, nil},

@@ -170,6 +170,9 @@ func (o only) answer(c caller) policy.Answer {
 		}
 	}
 	maps.Copy(context, c.context)
+	if c.action != grant && !slices.Contains(grantActions, c.action) {
+		context["kms:GrantIsForAWSResource"] = nil // Source: KMS Developer Guide, "kms:GrantIsForAWSResource": of CreateGrant, ListGrants and RevokeGrant
+	}
 	identity := unrelated
 	if c.iam {
 		identity = anything
@@ -255,12 +258,26 @@ func printed(s policy.Statement) string {
 	return strings.TrimSuffix(strings.TrimPrefix(string(d.Minified()), `{"Version":"2012-10-17","Statement":[`), `]}`)
 }
 
-// change replaces statements, by their index, by others, and returns the policy after it and the diff; "" where nothing valid is left.
+// change replaces statements, by their index, by others, and returns the policy after it and the diff; "" where nothing valid is left. No Sid of
+// the others is there already. Source: IAM User Guide, "IAM JSON policy elements: Sid".
 func change(d *policy.Document, by map[int][]policy.Statement) (after, difference string) {
 	var statements []policy.Statement
+	taken := map[string]bool{"": true}
+	for i, s := range d.Statements {
+		if _, changed := by[i]; !changed {
+			taken[s.SID] = true
+		}
+	}
 	for i, s := range d.Statements {
 		if others, changed := by[i]; changed {
-			statements = append(statements, others...)
+			for _, other := range others {
+				name := other.SID
+				for n := 2; taken[other.SID] && name != ""; n++ {
+					other.SID = name + strconv.Itoa(n)
+				}
+				taken[other.SID] = true
+				statements = append(statements, other)
+			}
 		} else {
 			statements = append(statements, bare(s))
 		}

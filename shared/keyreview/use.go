@@ -3,6 +3,7 @@ package keyreview
 import (
 	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -22,7 +23,7 @@ type Use struct {
 	// Principal is the ARN of a role or user, of a session that of its role; the account where the record names no more, as of most
 	// callers of other accounts; the name of a service that called for itself; "" where the record does not say.
 	Principal string
-	Action    string // one of seenActions: kms:Decrypt, …
+	Action    string // kms:Decrypt, …
 	Via       string // a form of what kms:ViaService held, with * for a Region that is not said; "" where the key was used directly
 	// Secret is the secret that a call to Secrets Manager was about, which used its key for the caller; empty for calls to KMS. The key is that of
 	// the secret's copies, so that Key is "".
@@ -33,17 +34,17 @@ type Use struct {
 	Maybe  bool      // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
 }
 
-// seenActions are those whose callers keep them: what gets at what a key protects, hands it on or changes it.
+// seenActions are those that the policy of a key has to explain: what gets at what the key protects, hands it on or changes it.
 var seenActions = slices.Concat(openActions, manageActions, []string{grant, revoke, "kms:Verify", "kms:VerifyMac", "kms:GetPublicKey", "kms:EnableKey",
 	"kms:CancelKeyDeletion", "kms:EnableKeyRotation", "kms:DisableKeyRotation", "kms:RotateKeyOnDemand", "kms:ImportKeyMaterial", "kms:GetParametersForImport",
 	"kms:CreateAlias", "kms:TagResource", "kms:UntagResource", "kms:UpdateKeyDescription", "kms:UpdatePrimaryRegion"})
 
-// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is one of seenActions or not known, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
+// UsesOf are the uses that a record is of: a call to KMS that succeeded, or may have, and is about a key or not known, or to Secrets Manager by which it uses a key. ReEncrypt is one of its
 // source and one of its destination. Where the record does not say whether a service called for the principal, it is one of each way. All
-// others are none.
+// others are none. One that failed may be one of somebody who has the right, unless it failed for want of that, or there is no such key.
 func UsesOf(record trail.Record) []Use {
 	c := record.Change
-	if c.ErrorCode != "" {
+	if c.Denied() || strings.Contains(c.ErrorCode, "UnauthorizedOperation") || strings.Contains(c.ErrorCode, "NotFound") { // Client.UnauthorizedOperation is EC2's
 		return nil
 	}
 	uses := usesOf(record)
@@ -56,6 +57,7 @@ func UsesOf(record trail.Record) []Use {
 	}
 	for i := range uses {
 		uses[i].ID, uses[i].First, uses[i].Last = id, c.Time, c.Time
+		uses[i].Maybe = uses[i].Maybe || c.ErrorCode != ""
 	}
 	return uses
 }
@@ -100,19 +102,26 @@ func usesOf(record trail.Record) []Use {
 		if to != "" {
 			add(to, reEncryptTo)
 		}
-	case slices.Contains(seenActions, u.Action), unheardOf(c):
+	case slices.Contains(seenActions, u.Action), unheardOf(c), c.Key.ID != "" && looks(u.Action):
 		add(keyARN(c.Key.ID, c), u.Action)
 	}
 	return uses
 }
 
+// looks reports whether an action is about a key and none of seenActions, such as kms:DescribeKey. Grants let their grantees look, and retire
+// them, whatever the key policy says.
+// Source: KMS Developer Guide, "Grants in AWS KMS", "Grant operations"; API Reference, RetireGrant, "Required permissions".
+func looks(action string) bool {
+	return !slices.Contains(seenActions, action) && slices.Contains(aboutKeys, strings.TrimPrefix(action, "kms:"))
+}
+
+// aboutKeys and knownOfKMS are asked of each event of KMS.
+var aboutKeys, knownOfKMS = policy.OnKeys(), inventory.ActionsOf("kms")
+
 // unheardOf reports whether somebody called KMS for an operation on a key that AWS has added since: what follows from it is not known.
 func unheardOf(c trail.Change) bool {
 	return c.Key.ID != "" && c.Actor.Type != "AWSService" && !slices.ContainsFunc(knownOfKMS, func(known string) bool { return strings.EqualFold(known, c.EventName) })
 }
-
-// knownOfKMS is asked of each event of KMS.
-var knownOfKMS = inventory.ActionsOf("kms")
 
 // secretCalls are the calls by which Secrets Manager uses the key of a secret that is there, with the rights that it needs of the caller: a
 // trail may be without the events of KMS. RotateSecret and UpdateSecret need not come to that.
@@ -200,13 +209,25 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	c := record.Change
 	service, _ := arn.ServiceOf(c.EventSource)
 	mayName := slices.ContainsFunc(namesOfKeys, func(of []byte) bool { return bytes.Contains(record.Raw, of) }) // few are worth reading whole
-	unsaid := c.MayKeepPassword() && c.Lacks("requestParameters")
+	unsaid := c.MayKeepPassword() && (c.Lacks("requestParameters") || c.Lacks("responseElements"))
 	if c.Actor.Type == "AWSService" || service == "" || !mayName && !unsaid {
 		return nil
 	}
-	named := keysNamed("", record.Details().Request)
-	if unsaid && len(named) == 0 {
+	details := record.Details()
+	named := keysNamed("", details.Request)
+	if !c.ReadOnly { // which key the service took where the request names none, or what is there already
+		for _, of := range keysNamed("", details.Response) {
+			if of.answered = true; !slices.ContainsFunc(named, func(asked keyNamed) bool { return asked.key == of.key }) {
+				named = append(named, of)
+			}
+		}
+	}
+	switch rotates := fmt.Sprint(details.Request["rotateMasterUserPassword"]) == "true"; {
+	case !unsaid || len(named) > 0:
+	case c.Lacks("requestParameters"):
 		named = append(named, keyNamed{member: passwordKeys[0]})
+	case rotates: // the response alone names the key
+		named = append(named, keyNamed{member: passwordKeys[0], key: keyARN("", c), answered: true})
 	}
 	var uses []Use
 	itself := arn.PartitionOf(c.Region).Regional(service, cmp.Or(c.Region, "*"))
@@ -215,6 +236,9 @@ func byAnotherService(record trail.Record, u Use) []Use {
 		forPassword := slices.ContainsFunc(passwordKeys, func(name string) bool { return strings.EqualFold(name, named.member) })
 		if of == nil || c.ReadOnly && !forPassword {
 			continue
+		}
+		for i := range of {
+			of[i].Maybe = of[i].Maybe || named.answered
 		}
 		grants := of[0]
 		grants.Action, grants.Via, grants.Maybe = grant, itself, true
@@ -232,10 +256,11 @@ func byAnotherService(record trail.Record, u Use) []Use {
 	return uses
 }
 
-// keyNamed is a key that a request names, and by which member.
+// keyNamed is a key that a request or response names, and by which member.
 type keyNamed struct {
-	member string
-	key    any // nil: which it is is not in the record
+	member   string
+	key      any  // nil: which it is is not in the record
+	answered bool // the response names it alone, so that the caller need not have used it
 }
 
 // keysNamed are those of a request, at any depth: in kmsKeyId, kmsArn, masterUserSecretKmsKeyId …, or by an ARN or alias anywhere.
@@ -245,7 +270,7 @@ func keysNamed(member string, request any) []keyNamed {
 	case string:
 		isKey := arn.Of(of).Service == "kms" || strings.HasPrefix(of, "alias/")
 		if of != "" && (isKey || strings.Contains(strings.ToLower(member), "kms")) {
-			return []keyNamed{{member, of}}
+			return []keyNamed{{member: member, key: of}}
 		}
 	case []any:
 		for _, each := range of {
@@ -404,11 +429,20 @@ func (r *review) successor(u Use) (id string, former bool) {
 	return "", false
 }
 
-// another says what shows that a symmetric key under which no secret is or was is used for something else, whose users no secret tells of; ""
-// where nothing does.
+// another says what shows that a symmetric key is used for something else than secrets, whose users no secret tells of; "" where nothing does:
+// its grants, as Secrets Manager makes none, or where no secret is or was under it, its last use.
 // Source: KMS API Reference, GetKeyLastUsage: the last cryptographic operation alone.
 func (r *review) another(k *inventory.Key) string {
-	if !k.Facts.Symmetric() || len(r.touched[k.Facts.ARN]) > 0 {
+	if !k.Facts.Symmetric() {
+		return ""
+	}
+	if k.GrantsUnread != "" {
+		return "its grants could not be read: " + k.GrantsUnread
+	}
+	if of := slices.IndexFunc(k.Grants, forService); of >= 0 {
+		return "grant " + k.Grants[of].ID + " is one that a service makes, for " + k.Grants[of].Grantee
+	}
+	if len(r.touched[k.Facts.ARN]) > 0 {
 		return ""
 	}
 	const none = "no secret is known to be under it, and "
@@ -424,6 +458,24 @@ func (r *review) another(k *inventory.Key) string {
 		return none + "its policy is for " + strings.Join(services, " and ")
 	}
 	return ""
+}
+
+// forService reports whether a grant is such as services make to use the key for their resources: to a service or a role of its own, or for
+// something that an encryption context names that is no secret.
+// Source: KMS Developer Guide, "How Amazon EBS uses AWS KMS", "Monitoring grants"; Secrets Manager User Guide, "Encryption context".
+func forService(g inventory.Grant) bool {
+	p, err := policy.ParsePrincipal(g.Grantee)
+	if err == nil && (p.Kind == policy.KindService || p.ServiceLinked() || strings.HasPrefix(p.Name, "aws:")) {
+		return true
+	}
+	for _, context := range []map[string]string{g.Equals, g.Subset} {
+		for name := range context {
+			if name != "SecretARN" && name != "SecretVersionId" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // serving are the services other than Secrets Manager that a key policy lets use the key, for themselves or for who calls them.
@@ -450,6 +502,14 @@ func serving(k *inventory.Key) []string {
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
+}
+
+// granted is that somebody made the grants that are there, as far as it is known: anybody of the account may have.
+func granted(k *inventory.Key) []Use {
+	if len(k.Grants) == 0 {
+		return nil
+	}
+	return []Use{{Key: k.Facts.ARN, Principal: k.Facts.Account, Action: grant, Maybe: true}}
 }
 
 // lastUse is the last use of a symmetric key where that was for no secret: none is or was under it, or Secrets Manager does not call that

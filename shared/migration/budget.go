@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 )
 
 // Spent remembers which limits of an hour are used up, so that they are asked for once and not for every job. The zero
@@ -37,9 +38,16 @@ func (s *Spent) set(limit string, until time.Time) {
 	s.until[limit] = until
 }
 
-// left reports whether the limits of the hour, the account's first, allow another change, and otherwise what the job
-// waits for. It takes nothing.
+// left reports whether changes are not paused, and the limits of the hour, the account's first, allow another one; and
+// otherwise what the job waits for. It takes nothing.
 func (v *visit) left(ctx context.Context) (bool, error) {
+	switch paused, err := v.Effects.Paused(ctx); {
+	case err != nil:
+		return false, err
+	case paused != nil:
+		v.waitFor(paused)
+		return false, nil
+	}
 	names, until := HourNames(v.Now(), v.job.Account)
 	for i, most := range v.limits() {
 		limit := limitOf(names[i], most)
@@ -139,6 +147,13 @@ func (v *visit) tooEarly(ctx context.Context, seen Seen) (bool, error) {
 	}
 	ok, err := v.left(ctx)
 	return !ok, err
+}
+
+// waitFor has the job say that changes are paused.
+func (v *visit) waitFor(p *store.PausedError) Step {
+	v.job.Reason = "waiting: " + p.Error()
+	v.wait = Step{Action: DoWait, Reason: v.job.Reason}
+	return v.wait
 }
 
 // mayRescue takes one from what the machine may lower by itself in the account today. Going back that was begun was counted.

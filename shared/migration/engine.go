@@ -254,7 +254,16 @@ func (v *visit) keep(ctx context.Context) error {
 	return nil
 }
 
+// walk takes the secret as far as it can go now.
 func (v *visit) walk(ctx context.Context) (Step, error) {
+	step, err := v.steps(ctx)
+	if paused, is := errors.AsType[*store.PausedError](err); is { // this worker has the secret still, and nothing was sent
+		return v.waitFor(paused), nil
+	}
+	return step, err
+}
+
+func (v *visit) steps(ctx context.Context) (Step, error) {
 	for _, owed := range []func(context.Context) error{v.publish, v.answerStored, v.endRescues} {
 		if err := owed(ctx); err != nil {
 			return Step{}, err

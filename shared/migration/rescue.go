@@ -239,6 +239,12 @@ func (v *visit) whole(ctx context.Context, r Refused, found Refusal, certain boo
 	case helps.Answer != policy.Allowed:
 		return AnswerPage, "whether " + with + " would let it in is not known, so nothing is weakened without a person: " + helps.Why, nil
 	}
+	if paused, err := v.Effects.Paused(ctx); paused != nil || err != nil {
+		if err != nil {
+			return AnswerPage, "", err
+		}
+		return AnswerPage, paused.Error() + "; doublelock resume lets it be rescued", nil
+	}
 	if ok, err := v.mayRescue(ctx); !ok || err != nil {
 		return AnswerPage, fmt.Sprintf("the %s that a day allows in account %s are made, so a person decides", guard.Count(v.job.Rules.rescuesPerDay(), "rescue", "rescues"), v.job.Account), err
 	}
@@ -499,6 +505,9 @@ func (v *visit) endRescues(ctx context.Context) error {
 			},
 			Send: func(ctx context.Context) error { return v.Grants.Retire(ctx, key, id) },
 		}); err != nil {
+			if _, paused := errors.AsType[*store.PausedError](err); paused {
+				return nil // and the visit goes on with what changes nothing
+			}
 			return fmt.Errorf("end the grant for %s: %w", r.Principal, err)
 		}
 		r.Ended = v.Now().UTC()

@@ -1,6 +1,8 @@
 package notify
 
 import (
+	"slices"
+
 	"github.com/doublelock/doublelock/shared/guard"
 )
 
@@ -33,7 +35,7 @@ func resolvedAs(n guard.Notice) closing {
 	switch {
 	case n.Finding == nil:
 		return closedWell
-	case n.Finding.End == guard.EndMoot || n.Finding.End == guard.EndUnknown || !n.Finding.End.Known():
+	case !n.Finding.End.Known() || slices.Contains([]guard.Ending{guard.EndMoot, guard.EndRemoved, guard.EndReplica, guard.EndUnknown}, n.Finding.End):
 		return closedOnly
 	case n.Finding.Control == guard.SecretKeyUnusable && n.Finding.End == guard.EndMoved && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return closedOnly // under the AWS managed key, and the key that failed is as it was
@@ -55,6 +57,10 @@ func resolved(n guard.Notice) (before, after string) {
 	switch {
 	case f.End == guard.EndGone:
 		return "", " was deleted"
+	case f.End == guard.EndRemoved:
+		return "What failed of ", " does not count any more"
+	case f.End == guard.EndReplica:
+		return "", " is a replica now"
 	case f.End.Known() && resolvedAs(n) == closedOnly && (n.State == guard.StateDefault || n.State == guard.StateDrifted):
 		return "", " is under the AWS managed key now"
 	case f.End == guard.EndMoot:
@@ -104,6 +110,10 @@ func Closing(n guard.Notice) string {
 		return "Closed: " + what + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."
 	case !n.Finding.End.Known():
 		return "Closed: " + what + ", by a newer version of Doublelock, for a reason that this one does not know."
+	case n.Finding.End == guard.EndRemoved:
+		return "Closed: " + what + ", because what failed is not among its labelled copies any more. What fails now is a finding of its own."
+	case n.Finding.End == guard.EndReplica:
+		return "Closed: " + what + ", because the secret is a replica now. What fails of it is a finding of its primary."
 	case n.Finding.End != guard.EndMoot && n.State != guard.StateDefault && n.State != guard.StateDrifted:
 		return "Resolved: " + what + ". Older copies still open with the previous key until two new versions are written."
 	default:

@@ -1,6 +1,7 @@
 package notify
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -18,9 +19,19 @@ func Details(n guard.Notice) []guard.Passage {
 		if !n.Blast.Empty() && n.Blast.Elsewhere != guard.Listed {
 			all = append(all, guard.Passage{Text: "Whether other accounts have copies of these secrets could not be read: one there may still open."})
 		}
+		if n.Blast.Now() == guard.KeyPendingReplicaDeletion {
+			at := n.At
+			if said := n.Blast.Said; said != nil && !said.At.IsZero() {
+				at = said.At
+			}
+			all = append(all, guard.Passage{Text: sentence(guard.WaitWords(n.Blast.Window) + ", so not before " + day(at.AddDate(0, 0, cmp.Or(n.Blast.Window, guard.LeastWindow))))})
+		}
 		counts := n.Blast.Counts()
 		if counts.Still > 0 {
 			all = append(all, guard.Passage{Text: "Of what stops, " + guard.Count(counts.Still, "secret", "secrets") + " can still be opened by another version, or in another Region or account."})
+		}
+		if counts.Unsure > 0 {
+			all = append(all, guard.Passage{Text: "Of what stops, or stops in part, " + guard.Count(counts.Unsure, "secret has", "secrets have") + " another version, Region or account of which nobody knows whether it still opens."})
 		}
 		if counts.Ending > 0 {
 			all = append(all, guard.Passage{Text: "Of what does not stop, " + guard.Count(counts.Ending, "secret opens", "secrets open") + " only until imported key material expires."})
@@ -92,6 +103,8 @@ func findingSentences(n guard.Notice) string {
 				return "a key that does not exist any more"
 			case !k.DeletionDate.IsZero():
 				return k.ARN + ", which is " + stateWord(k.State) + ": what it alone opens is lost for good from " + day(k.DeletionDate) + " on"
+			case k.State == guard.KeyPendingReplicaDeletion:
+				return k.ARN + ", which is " + stateWord(k.State) + " (" + guard.WaitWords(k.Window) + "): what it alone opens is lost for good then"
 			case k.State.Usable() && !k.ValidTo.IsZero():
 				return k.ARN + ", which opens nothing from " + day(k.ValidTo) + " on, when its imported material expires"
 			}

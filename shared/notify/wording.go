@@ -217,7 +217,7 @@ func incident(n guard.Notice) string {
 	if counts.Unknown > 0 {
 		text += fmt.Sprintf(", %d unknown", counts.Unknown)
 	}
-	return text
+	return text + counts.UnsureWords()
 }
 
 // saidOf is what an event says of a key whose state could not be read.

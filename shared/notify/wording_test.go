@@ -72,13 +72,15 @@ func TestAClosingSaysWhatIsLeft(t *testing.T) {
 		state guard.LockState
 		want  string
 	}{
-		"sealed":                          {guard.EndPassed, guard.StateSealed, "Resolved: " + title + ". There is nothing to do."},
-		"under a CMK, not sealed":         {guard.EndPassed, guard.StateDual, "Resolved: " + title + ". Older copies still open with the previous key until two new versions are written."},
-		"not proven":                      {guard.EndUnknown, guard.StateUnknown, "Closed: " + title + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."},
-		"it does not apply any more":      {guard.EndMoot, guard.StateDual, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
-		"set back":                        {guard.EndPassed, guard.StateDrifted, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
-		"never moved":                     {guard.EndPassed, guard.StateDefault, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
-		"for a reason of a newer version": {"quantum", guard.StateSealed, "Closed: " + title + ", by a newer version of Doublelock, for a reason that this one does not know."},
+		"sealed":                            {guard.EndPassed, guard.StateSealed, "Resolved: " + title + ". There is nothing to do."},
+		"under a CMK, not sealed":           {guard.EndPassed, guard.StateDual, "Resolved: " + title + ". Older copies still open with the previous key until two new versions are written."},
+		"not proven":                        {guard.EndUnknown, guard.StateUnknown, "Closed: " + title + ", because the key is set. Whether older copies still open with the previous key could not be read: every sweep looks again."},
+		"it is a replica now":               {guard.EndReplica, guard.StateSealed, "Closed: " + title + ", because the secret is a replica now. What fails of it is a finding of its primary."},
+		"what failed is not there any more": {guard.EndRemoved, guard.StateDual, "Closed: " + title + ", because what failed is not among its labelled copies any more. What fails now is a finding of its own."},
+		"it does not apply any more":        {guard.EndMoot, guard.StateDual, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
+		"set back":                          {guard.EndPassed, guard.StateDrifted, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
+		"never moved":                       {guard.EndPassed, guard.StateDefault, "Closed: " + title + ", because it does not apply any more. What fails now is a finding of its own."},
+		"for a reason of a newer version":   {"quantum", guard.StateSealed, "Closed: " + title + ", by a newer version of Doublelock, for a reason that this one does not know."},
 	} {
 		n := notifytest.Resolved(guard.SecretDefaultKey, "app")
 		n.State, n.Finding.End, n.Finding.Title = c.state, c.end, "The secret is under the AWS managed key"
@@ -139,6 +141,9 @@ func TestDetailsAreWholeSentences(t *testing.T) {
 	}
 	secret := noticed("", "", nil).Resource
 	sought := time.Date(2026, 11, 20, 8, 0, 0, 0, time.UTC)
+	incident := func(blast *guard.BlastRadius) guard.Notice {
+		return guard.Notice{Kind: guard.NoticeIncident, At: sought, Blast: blast}
+	}
 	for sentence, c := range map[string]struct {
 		notice guard.Notice
 		want   []guard.Passage
@@ -159,6 +164,10 @@ func TestDetailsAreWholeSentences(t *testing.T) {
 		"a key that its owner approved by a tag":    {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older, SelfApproved: guard.ApprovedByTag}}), []guard.Passage{{Text: "The secret is under " + older + ", which is approved by a tag that its owner can write."}}},
 		"a key of which only the ARN is known":      {found(guard.SecretKeyUnapproved, guard.Subject{Key: guard.Key{ARN: older}}), []guard.Passage{{Text: "The secret is under " + older + ", which is not approved."}}},
 		"a key of which only the state is known":    {found(guard.SecretKeyUnusable, guard.Subject{Key: guard.Key{State: guard.KeyMissing}}), []guard.Passage{{Text: "The secret is under a key that does not exist any more."}}},
+		"a key that waits for its replicas":         {found(guard.SecretKeyUnusable, guard.Subject{Key: guard.Key{ARN: older, State: guard.KeyPendingReplicaDeletion, Window: 9}}), []guard.Passage{{Text: "The secret is under " + older + ", which is pending deletion (KMS deletes it 9 days after the last of its replica keys is deleted, for which no day is known): what it alone opens is lost for good then."}}},
+		"an incident of such a key":                 {incident(&guard.BlastRadius{State: guard.KeyPendingReplicaDeletion, Window: 9}), []guard.Passage{{Text: "KMS deletes it 9 days after the last of its replica keys is deleted, for which no day is known, so not before 29 November 2026 08:00 UTC."}}},
+		"one by an event's word":                    {incident(&guard.BlastRadius{Said: &guard.Said{State: guard.KeyPendingReplicaDeletion, At: sought.AddDate(0, 0, -1)}}), []guard.Passage{{Text: "KMS deletes it 7 days or more after the last of its replica keys is deleted, for which no day is known, so not before 26 November 2026 08:00 UTC."}}},
+		"one of which part is not known":            {incident(&guard.BlastRadius{State: guard.KeyDisabled, Elsewhere: guard.Listed, Stops: []guard.Affected{{Fate: guard.FateUnreadReplica}}}), []guard.Passage{{Text: "Of what stops, or stops in part, 1 secret has another version, Region or account of which nobody knows whether it still opens."}}},
 		"an older key by its ARN":                   {found(guard.SecretNotSealed, version(guard.Key{ARN: own, Manager: guard.ManagerCustomer}, guard.Key{ARN: older, Manager: guard.ManagerCustomer, State: guard.KeyEnabled})), []guard.Passage{{Text: "AWSPREVIOUS (version v1) still opens with " + older + "."}}},
 	} {
 		t.Run(sentence, func(t *testing.T) {
@@ -274,6 +283,7 @@ func TestAHeadlineCountsWhatStops(t *testing.T) {
 		"Key k is disabled: what stops could not be seen":                      {State: guard.KeyDisabled, Unknown: unknown},
 		"Key k is disabled: 1 stops, 1 does not":                               {State: guard.KeyDisabled, Stops: stops, Remains: stops},
 		"Key k is pending deletion: 1 stops, 0 do not, 2 unknown":              {State: guard.KeyPendingDeletion, Stops: stops, Unknown: unknown},
+		"Key k is disabled: 1 stops, 0 do not, 1 unknown in part":              {State: guard.KeyDisabled, Stops: []guard.Affected{{Name: "a", Fate: guard.FateUnreadReplica}}},
 		"Key k is disabled: 0 stop, 2 do not (1 for now)":                      {State: guard.KeyDisabled, Remains: []guard.Affected{{Name: "a"}, {Name: "b", Ends: []guard.End{{}}}}},
 		"Key k is pending deletion: 1 stops in its recovery window, 2 unknown": {State: guard.KeyPendingDeletion, Unknown: unknown, Index: &guard.Indexed{Waiting: stops}},
 		"Key k is pending deletion: 1 stops, 0 do not, 3 in recovery":          {State: guard.KeyPendingDeletion, Stops: stops, Index: &guard.Indexed{Waiting: stops, More: 2}},

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"errors"
+	"fmt"
 	"strconv"
 	"strings"
 )
@@ -32,6 +34,21 @@ type Request struct {
 	Unknown []string
 	// Absent lists keys that the request does not have unless they are in Context; a trailing * takes all with the prefix.
 	Absent []string
+}
+
+// CheckUnknown refuses an unknown key that is empty, or that Context has a value for: it would not be unknown.
+func (r *Request) CheckUnknown() error {
+	for _, key := range r.Unknown {
+		if key == "" {
+			return errors.New(`a key is empty: name a condition key, or "*" for all that are not in context`)
+		}
+		for given := range r.Context {
+			if strings.EqualFold(given, key) {
+				return fmt.Errorf("%s has a value in context: leave it out of one of them", key)
+			}
+		}
+	}
+	return nil
 }
 
 // presence is what is known of a condition key.

@@ -47,5 +47,6 @@ const (
 	MetricNamespace = "Doublelock"
 	MetricCoverage  = "Coverage"        // percent of accounts × Regions that were seen alive
 	MetricLate      = "LateNotices"     // notices that could not be published for an hour
+	MetricPaused    = "ChangesPaused"   // 1 while changes are paused
 	TagMode         = "doublelock:mode" // written by owners, read by us: see Runtime.Mode
 )

@@ -210,9 +210,6 @@ func (call *Call) addSecretsOfServices(c trail.Change, request map[string]any) {
 	}
 	if !call.parametersKnown && c.MayKeepPassword() && !said {
 		call.addOwnSecret(c, name, "", "whether the service keeps the password in a secret is not in the record")
-		for i := range call.needs {
-			call.needs[i].call.uses.anyKey = true
-		}
 	}
 	switch {
 	case text(request["rotateMasterUserPassword"]) == "true":
@@ -253,6 +250,11 @@ func (call *Call) addOwnSecret(c trail.Change, name, key, unsure string) {
 		r.Context["secretsmanager:KmsKeyId"] = []string{key}
 	}
 	create.uses.does(r.Action, r.Resource)
+	if key == "" && !call.parametersKnown { // the one that names it may not be among those that are there
+		create.uses.current, create.uses.anyKey = nil, true
+		r.Absent = slices.DeleteFunc(r.Absent, func(key string) bool { return key == "secretsmanager:KmsKeyId" })
+		r.Unknown = append(r.Unknown, "secretsmanager:KmsKeyId")
+	}
 	for _, c := range []Call{create, tag} {
 		c.Request.Context["aws:TagKeys"] = []string{owningService}
 	}

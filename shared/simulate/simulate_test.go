@@ -454,6 +454,9 @@ func TestRequestTables(t *testing.T) {
 		"no action":        {`[{"principal":"*"}]`, `row 1: no "action"`},
 		"a wrong outcome":  {`[{"principal":"*","action":"a:b","expected":"maybe"}]`, `row 1: expected "maybe"`},
 		"two lists":        {`[] []`, "more than one list"},
+		"a key that is known and not": {`[{"principal":"arn:aws:iam::111122223333:role/app","action":"secretsmanager:CreateSecret","context":{"secretsmanager:KmsKeyId":["x"]},"unknownContext":["secretsmanager:kmskeyid"]}]`,
+			"row 1: unknownContext: secretsmanager:kmskeyid has a value in context"},
+		"an empty unknown key": {`[{"principal":"arn:aws:iam::111122223333:role/app","action":"secretsmanager:CreateSecret","unknownContext":[""]}]`, "unknownContext: a key is empty"},
 	} {
 		if _, _, err := simulate.Calls("t.json", []byte(tt.text)); err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: got %v, want %q in it", name, err, tt.want)

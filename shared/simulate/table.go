@@ -64,6 +64,9 @@ func (r Row) call() (Call, error) {
 		return Call{}, fmt.Errorf("expected %q: use denied, unknown, exempt, unbound or passes", r.Expected)
 	}
 	request := policy.Request{Principal: p, Action: r.Action, Resource: r.Resource, ResourceAccount: r.Account, Context: r.Context, Unknown: r.Unknown}
+	if err := request.CheckUnknown(); err != nil {
+		return Call{}, fmt.Errorf("unknownContext: %w", err)
+	}
 	if request.Resource == "" {
 		request.Resource = "*"
 	}

@@ -351,7 +351,7 @@ var ErrNotAllowed = errors.New("not allowed now")
 // the owner and its time is not over. A call that was sent and not answered is settled by looking. The same change to the
 // same state, tried again before it is known how it ended, is one intent: it is allowed and journaled once.
 //
-// Errors: ErrNotAllowed, ErrLost, ErrFenced (it was not sent), ErrUnknown, what AWS refused, and those of the functions.
+// Errors: ErrNotAllowed, ErrLost, ErrFenced (it was not sent; *PausedError says by whose will), ErrUnknown, what AWS refused, and those of the functions.
 func (h *Hold) Do(ctx context.Context, c Change) (Outcome, error) {
 	from := h.e.moment()
 	next := h.next(c)
@@ -361,6 +361,9 @@ func (h *Hold) Do(ctx context.Context, c Change) (Outcome, error) {
 		return "", fmt.Errorf("look before %s: %w", c.Call, err)
 	case there:
 		return Found, h.settle(ctx, next, Found)
+	}
+	if err := h.e.Free(ctx); err != nil {
+		return "", err
 	}
 	if !next.Counted && c.Allow != nil {
 		allowed, err := c.Allow(ctx)
@@ -423,6 +426,9 @@ const sentWithin = SignedFor / 2
 // check is the last thing before the bytes go: it is written, by the owner that it was, that they do. That moves the counter, so
 // whoever waits for this worker waits from here for as long as AWS takes the call. Its own time counts.
 func (h *Hold) check(ctx context.Context, from moment) error {
+	if err := h.e.Free(ctx); err != nil {
+		return err
+	}
 	asked := h.e.moment()
 	next := h.now()
 	next.Sent = true

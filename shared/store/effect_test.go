@@ -161,6 +161,8 @@ func (l late) Watch(ctx context.Context, target string) (store.Watch, error) {
 	return l.intents.Watch(ctx, target)
 }
 
+func (l late) Brake(ctx context.Context) (store.Brake, error) { return l.intents.Brake(ctx) }
+
 func (l late) SetWatch(ctx context.Context, w store.Watch) (bool, error) {
 	return l.intents.SetWatch(ctx, w)
 }

@@ -57,4 +57,6 @@ type Intents interface {
 	// Watch reads what was last seen of an intent. Revision 0: nothing.
 	Watch(ctx context.Context, target string) (Watch, error)
 	SetWatch(ctx context.Context, w Watch) (bool, error)
+	// Brake reads what stops every change: see Brakes.
+	Brake(ctx context.Context) (Brake, error)
 }

@@ -28,6 +28,7 @@ const (
 // Kinds of rows in which the way on is lost with the row, and of those that the next who asks makes anew.
 const (
 	KindIntent  = "intent"   // who may change a target: nobody may until it is repaired
+	KindBrake   = "brake"    // whether changes are paused: they are until it is repaired
 	KindCounter = "counter"  // what an hour or a day allows: nothing until it is over
 	KindWatch   = "watch"    // made anew
 	KindClaim   = "delivery" // made anew: what was claimed is delivered as a repeat

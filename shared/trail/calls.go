@@ -35,8 +35,10 @@ const (
 
 // calls is every call we know; rules are made from it. What is not in it is ignored by name. Of CloudTrail, that is what does
 // not decide which calls reach EventBridge: event data stores of CloudTrail Lake (DeleteEventDataStore …) and Insights
-// (PutInsightSelectors), which no event comes from. Of EventBridge it is PutRule and PutTargets, which our own deployment
-// calls; that a rule leads elsewhere now is found by the pulse that does not arrive.
+// (PutInsightSelectors), which no event comes from. Of EventBridge, it is archives, replays, connections and what only adds
+// (EnableRule). Of Organizations, it is what adds accounts or units, and who else may manage it (PutResourcePolicy,
+// DeregisterDelegatedAdministrator). What is done to our roles, queues, functions, tables, topics, keys, schedules and stacks comes
+// by no rule and is not claimed: SCPs deny it to members, and a pulse that does not arrive finds it.
 var calls = []call{
 	{secretsManager, "CreateSecret", LookAtSecret, ruleSecretChanges, failedAttempt, "a secret was created", false},
 	{secretsManager, "UpdateSecret", LookAtSecret, ruleSecretChanges, failedAttempt, "its key or value may have changed", false},
@@ -127,12 +129,21 @@ var calls = []call{
 	{eventBridge, "DisableRule", Tamper, ruleTamperRules, failedNothing, "one of our rules was switched off", false},
 	{eventBridge, "DeleteRule", Tamper, ruleTamperRules, failedNothing, "one of our rules was deleted", false},
 	{eventBridge, "RemoveTargets", Tamper, ruleTamperRules, failedNothing, "one of our rules leads nowhere now", false},
+	{eventBridge, "PutRule", Tamper, ruleTamperRules, failedNothing, "one of our rules was written: it may be off, or bring other events", false},
+	{eventBridge, "PutTargets", Tamper, ruleTamperRules, failedNothing, "one of our rules may lead elsewhere now", false},
+	{eventBridge, "PutPermission", Tamper, ruleTamperRules, failedNothing, "who may send to our bus was changed", false},
+	{eventBridge, "RemovePermission", Tamper, ruleTamperRules, failedNothing, "who may send to our bus was changed", false},
+	{eventBridge, "UpdateEventBus", Tamper, ruleTamperRules, failedNothing, "our bus was changed", false},
+	{eventBridge, "DeleteEventBus", Tamper, ruleTamperRules, failedNothing, "our bus was deleted", false},
 	{organizations, "DetachPolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was detached", false},
 	{organizations, "DeletePolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was deleted", false},
 	{organizations, "DisablePolicyType", Tamper, ruleTamperPolicies, failedNothing, "a kind of policy was switched off", false},
 	{organizations, "UpdatePolicy", Tamper, ruleTamperPolicies, failedNothing, "a policy was changed", false},
 	{organizations, "LeaveOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account has left: no policy of the organization binds it", false},
 	{organizations, "RemoveAccountFromOrganization", Tamper, ruleTamperPolicies, failedNothing, "an account was removed: no policy of the organization binds it", false},
+	{organizations, "CloseAccount", Tamper, ruleTamperPolicies, failedNothing, "an account was closed: nothing of it is seen any more", false},
+	{organizations, "DeleteOrganization", Tamper, ruleTamperPolicies, failedNothing, "the organization was deleted: none of its policies binds any account", false},
+	{organizations, "DisableAWSServiceAccess", Tamper, ruleTamperPolicies, failedNothing, "the trail of the organization, or the StackSet of its accounts, may end", false},
 	{organizations, "MoveAccount", Tamper, ruleTamperPolicies, failedNothing, "an account was moved: other policies may bind it now", false},
 	{organizations, "AttachPolicy", PolicyBinds, ruleTamperPolicies, failedNothing, "a policy was attached: accounts may be protected by it again", false},
 	{organizations, "EnablePolicyType", PolicyBinds, ruleTamperPolicies, failedNothing, "a kind of policy was switched on: accounts may be protected by it again", false},

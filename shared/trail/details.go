@@ -11,14 +11,15 @@ type Details struct {
 
 	// Whole: it is CloudTrail's own record, in which a member that is not there is not. Other schemas and tables drop some.
 	Whole bool
-	// Request is requestParameters of whatever service, nil where there are none. Values of secrets are left out.
-	Request map[string]any
+	// Request and Response are requestParameters and responseElements of whatever service, nil where there are none. Values of secrets are
+	// left out.
+	Request, Response map[string]any
 }
 
 // Details reads them. Of a Record without Raw they are empty.
 func (r Record) Details() Details {
 	var d Details
-	var request []byte
+	var request, response []byte
 	c := cursor{buf: r.Raw}
 	member := func(name []byte) {
 		switch string(name) {
@@ -28,6 +29,8 @@ func (r Record) Details() Details {
 			d.VPCEndpoint = c.text().String()
 		case "requestParameters":
 			request = c.span()
+		case "responseElements":
+			response = c.span()
 		case "userIdentity":
 			d.readIdentity(&c)
 		default:
@@ -47,7 +50,7 @@ func (r Record) Details() Details {
 	if c.err != nil {
 		return Details{}
 	}
-	d.Request = readRequest(request)
+	d.Request, d.Response = readObject(request), readObject(response)
 	return d
 }
 

@@ -299,6 +299,18 @@ func TestTamper(t *testing.T) {
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"ou-ab12-dev"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"ou-ab12-prod","destinationParentId":"r-ab12"}`, "444455556666", trail.Tamper},
 		{"organizations", "MoveAccount", `{"accountId":"444455556666","sourceParentId":"r-ab12","destinationParentId":"ou-ab12-prod"}`, "444455556666", trail.PolicyBinds}, // as accounts are vended: nobody is alarmed
+		{"organizations", "CloseAccount", `{"accountId":"444455556666"}`, "444455556666", trail.Tamper},
+		{"organizations", "DeleteOrganization", `null`, "111122223333", trail.Tamper},
+		{"organizations", "DisableAWSServiceAccess", `{"servicePrincipal":"cloudtrail.amazonaws.com"}`, "cloudtrail.amazonaws.com", trail.Tamper},
+		{"organizations", "DisableAWSServiceAccess", `{"servicePrincipal":"ram.amazonaws.com"}`, "ram.amazonaws.com", trail.Ignored},
+		{"events", "PutRule", `{"name":"doublelock-key-changes","state":"DISABLED"}`, "doublelock-key-changes", trail.Tamper},
+		{"events", "PutRule", `{"name":"doublelock-key-changes","eventPattern":"{}"}`, "doublelock-key-changes", trail.Tamper},
+		{"events", "PutTargets", `{"rule":"doublelock-key-changes","targets":[{"id":"hub","arn":"arn:aws:sqs:eu-central-1:777788889999:q"}]}`, "doublelock-key-changes", trail.Tamper},
+		{"events", "PutRule", `{"name":"theirs"}`, "theirs", trail.Ignored},
+		{"events", "RemovePermission", `{"eventBusName":"doublelock","statementId":"Members"}`, "doublelock", trail.Tamper},
+		{"events", "PutPermission", `{"eventBusName":"arn:aws:events:us-east-1:222222222222:event-bus/doublelock"}`, "arn:aws:events:us-east-1:222222222222:event-bus/doublelock", trail.Tamper},
+		{"events", "DeleteEventBus", `{"name":"doublelock"}`, "doublelock", trail.Tamper},
+		{"events", "UpdateEventBus", `{"name":"theirs"}`, "theirs", trail.Ignored},
 		{"cloudtrail", "PutInsightSelectors", `{"trailName":"org"}`, "", trail.Ignored},
 		{"cloudtrail", "DeleteEventDataStore", `{"eventDataStore":"x"}`, "", trail.Ignored},
 	} {
@@ -308,6 +320,36 @@ func TestTamper(t *testing.T) {
 		}
 		if moved := strings.Contains(test.request, `ou-ab12-prod","destinationParentId`); moved != strings.HasPrefix(got.Reason, "an account was moved from ou-ab12-prod to ") {
 			t.Errorf("%s: %s: %s", test.name, test.request, got.Reason)
+		}
+	}
+}
+
+// A stack writes our rules when it is deployed. Whoever has another role, calls himself or switches a rule off does not deploy.
+func TestOurOwnDeploymentIsNotTampering(t *testing.T) {
+	const rule, bus = `"name":"doublelock-key-changes"`, `"eventBusName":"doublelock"`
+	stackSets, cdk, admin := "role/stacksets-exec-0a1b", "role/cdk-hnb659fds-cfn-exec-role-222222222222-us-east-1", "role/admin"
+	for sentence, test := range map[string]struct {
+		name, request, role, invokedBy string
+		want                           trail.Kind
+	}{
+		"StackSets write a rule":                  {"PutRule", rule, stackSets, "cloudformation.amazonaws.com", trail.Ignored},
+		"StackSets write its targets":             {"PutTargets", `"rule":"doublelock-key-changes"`, stackSets, "cloudformation.amazonaws.com", trail.Ignored},
+		"StackSets write a rule that is off":      {"PutRule", rule + `,"state":"DISABLED"`, stackSets, "cloudformation.amazonaws.com", trail.Tamper},
+		"StackSets delete one":                    {"DeleteRule", rule, stackSets, "cloudformation.amazonaws.com", trail.Tamper},
+		"somebody with their role":                {"PutRule", rule, stackSets, "", trail.Tamper},
+		"a stack of somebody else":                {"PutRule", rule, admin, "cloudformation.amazonaws.com", trail.Tamper},
+		"CDK, which the account decides":          {"PutRule", rule, cdk, "cloudformation.amazonaws.com", trail.Tamper},
+		"CDK changes who may send to the hub":     {"PutPermission", bus, cdk, "cloudformation.amazonaws.com", trail.Tamper},
+		"a path named like the role of StackSets": {"PutRule", rule, "role/x/stacksets-exec-0a1b", "cloudformation.amazonaws.com", trail.Tamper},
+	} {
+		got, err := trail.Decode([]byte(fmt.Sprintf(`{"eventVersion":"1.11","eventSource":"events.amazonaws.com","eventName":%q,"requestParameters":{%s},"eventType":"AwsApiCall","recipientAccountId":"111122223333",
+			"userIdentity":{"type":"AssumedRole","arn":"arn:aws:sts::111122223333:assumed-role/x/AWSCloudFormation","invokedBy":%q,"sessionContext":{"sessionIssuer":{"type":"Role","arn":"arn:aws:iam::111122223333:%s"}}}}`,
+			test.name, test.request, test.invokedBy, test.role)))
+		if err != nil || got.Kind != test.want || got.Rule != "doublelock-tamper-rules" {
+			t.Errorf("%s: %s by %q (%s), %v", sentence, got.Kind, got.Rule, got.Reason, err)
+		}
+		if byCDK := sentence == "CDK, which the account decides"; got.DeployedByCDK() != byCDK || strings.Contains(got.Reason, "CDK") != byCDK {
+			t.Errorf("%s: by CDK %v (%s)", sentence, got.DeployedByCDK(), got.Reason)
 		}
 	}
 }

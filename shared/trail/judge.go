@@ -2,6 +2,7 @@ package trail
 
 import (
 	"bytes"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -15,7 +16,7 @@ func (f *fields) judge(c *Change, service string) {
 		c.Reason = "not a service we watch"
 		return
 	}
-	c.Request = readRequest(f.request)
+	c.Request = readObject(f.request)
 	row := findCall(service, c.EventName)
 	f.about(c, service)
 	switch {
@@ -128,16 +129,23 @@ func quoted(message string) string {
 const maxQuoted = 240
 
 func judgeTamper(c *Change, row *call) {
-	for _, name := range []string{"name", "trailName", "rule", "policyId", "policyType", "accountId"} {
+	for _, name := range []string{"name", "trailName", "rule", "eventBusName", "policyId", "policyType", "accountId", "servicePrincipal"} {
 		if c.Target = member(c.Request, name); c.Target != "" {
 			break
 		}
 	}
-	if c.Target == "" && c.EventName == "LeaveOrganization" {
-		c.Target = c.Account // it names nobody: the caller's account leaves
+	if c.Target == "" && oneOf([]string{"LeaveOrganization", "DeleteOrganization"}, c.EventName) {
+		c.Target = c.Account // it names nobody: it is the caller's account, or what that manages
 	}
-	if row.rule == ruleTamperRules && !ourRule(c.Request) {
+	switch {
+	case row.rule == ruleTamperRules && !ours(c.Request):
 		c.Reason = "not one of our rules"
+		return
+	case c.deployedBy(stackSets):
+		c.Rule, c.Reason = row.rule, "StackSets deployed it"
+		return
+	case c.EventName == "DisableAWSServiceAccess" && c.Target != "" && !oneOf(trusted, c.Target):
+		c.Rule, c.Reason = row.rule, "not a service that we stand on"
 		return
 	}
 	from, to := c.Moved()
@@ -146,6 +154,9 @@ func judgeTamper(c *Change, row *call) {
 		return
 	}
 	c.Kind, c.Rule, c.Reason = row.kind, row.rule, row.reason
+	if c.deployedBy(cdk) {
+		c.Reason += "; CloudFormation did it with CDK's role: in the accounts of the hub and of the management that is our own deployment"
+	}
 	if from != "" && to != "" {
 		c.Reason = "an account was moved from " + from + " to " + to + ": what is attached to the first may bind it no more"
 	}
@@ -154,9 +165,37 @@ func judgeTamper(c *Change, row *call) {
 // rootPrefix begins the id of an organization's root.
 const rootPrefix = "r-"
 
-func ourRule(request map[string]any) bool {
-	return strings.HasPrefix(member(request, "name"), SessionPrefix) || strings.HasPrefix(member(request, "rule"), SessionPrefix)
+// ours reports whether a call to EventBridge is about one of our rules, or about the hub's bus and what is on it.
+func ours(request map[string]any) bool {
+	return slices.ContainsFunc([]string{"name", "rule", "eventBusName"}, func(name string) bool {
+		of := member(request, name)
+		return of == busName || strings.HasPrefix(of, SessionPrefix) || strings.HasSuffix(of, busEnding)
+	})
 }
+
+// deployedBy reports whether CloudFormation wrote a rule or its targets with a role. A rule that is switched off was not deployed.
+// Source: CloudTrail User Guide, userIdentity, invokedBy: what a service sets, and no caller.
+func (c *Change) deployedBy(role string) bool {
+	return oneOf(deploying, c.EventName) && c.Actor.InvokedBy == "cloudformation.amazonaws.com" && member(c.Request, "state") != "DISABLED" &&
+		arn.Match(role, arn.Of(c.Actor.PrincipalARN()).Resource)
+}
+
+// The roles by which CloudFormation deploys us: StackSets' in members, where SCPs keep its name; CDK's in the accounts of the hub and of
+// the management, and in any other whatever anybody there deploys.
+const (
+	stackSets = "role/stacksets-exec-*"
+	cdk       = "role/cdk-*-cfn-exec-role-*"
+)
+
+// DeployedByCDK reports whether CDK's role wrote a rule of ours, which is our own deployment in the accounts where we are deployed so.
+func (c Change) DeployedByCDK() bool { return c.Kind == Tamper && c.deployedBy(cdk) }
+
+// deploying are the calls by which a stack writes rules and targets.
+var deploying = []string{"PutRule", "PutTargets"}
+
+// trusted are the services whose access to the organization we stand on.
+// Source: Organizations User Guide, "AWS services that you can use with AWS Organizations", CloudTrail and CloudFormation StackSets.
+var trusted = []string{"cloudtrail.amazonaws.com", "member.org.stacksets.cloudformation.amazonaws.com", "stacksets.cloudformation.amazonaws.com"}
 
 // about fills in the secret and the key.
 func (f *fields) about(c *Change, service string) {
@@ -263,14 +302,14 @@ func member(object map[string]any, name string) string {
 	return s
 }
 
-// readRequest reads requestParameters, nil when it is not an object.
-func readRequest(raw []byte) map[string]any {
+// readObject reads requestParameters or responseElements, nil when it is not an object.
+func readObject(raw []byte) map[string]any {
 	if len(raw) == 0 || raw[0] != '{' {
 		return nil
 	}
 	c := cursor{buf: raw}
-	request, _ := c.value().(map[string]any)
-	return request
+	object, _ := c.value().(map[string]any)
+	return object
 }
 
 // secretMember names the members that could hold a secret's value. CloudTrail leaves them out; we do not rely on it.

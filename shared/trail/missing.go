@@ -128,6 +128,8 @@ func (c *Change) undecided(row *call) (what, member string) {
 		return "whether the call succeeded", "errorCode"
 	case c.ErrorCode != "" && row.failed == failedRead && service == kms && c.Kind == Ignored && oneOf(deniedReadCodes, c.ErrorCode) && c.Actor.InvokedBy == "" && c.Lacks(invokedBy):
 		return "whether Secrets Manager called", "userIdentity"
+	case row.rule == ruleTamperRules && c.Kind == Tamper && oneOf(deploying, c.EventName) && c.Actor.InvokedBy == "" && c.Lacks(invokedBy):
+		return "whether our own deployment wrote it", "userIdentity"
 	case c.ErrorCode != "" && row.rule != ruleServiceEvents || unnamed == "":
 		return "", ""
 	case row.rule == ruleTamperRules && c.Kind == Ignored && c.Target == "" && c.Lacks("requestParameters"):

@@ -38,6 +38,7 @@ func TestAColumnThatAQueryDidNotSelectIsNotKnown(t *testing.T) {
 		"which key was disabled":                          {table("eventname,eventsource,errorcode", `DisableKey,`+kms+`,`), trail.Unknown, "which key"},
 		"which secret was read":                           {table("eventname,eventsource,errorcode", `GetSecretValue,`+sm+`,`), trail.Unknown, "which secret"},
 		"which rule was switched off":                     {table("eventname,eventsource,errorcode", `DisableRule,events.amazonaws.com,`), trail.Unknown, "which rule"},
+		"whether our deployment wrote a rule":             {table("eventname,eventsource,errorcode,requestparameters", `PutRule,events.amazonaws.com,,{name=doublelock-x}`), trail.Unknown, "whether our own deployment"},
 		"whether a secret was decrypted":                  {table("eventname,eventsource,errorcode,resources", `Decrypt,`+kms+`,,"[{arn=arn:aws:kms:eu-west-1:111122223333:key/1, type=AWS::KMS::Key}]"`), trail.Unknown, "whether a secret was read"},
 		"whether Secrets Manager was denied":              {table("eventname,eventsource,errorcode,requestparameters", `Decrypt,`+kms+`,AccessDenied,{keyId=1}`), trail.Unknown, "whether Secrets Manager called"},
 		"whether a rotation was the service's":            {table("eventname,eventsource,errorcode", `RotationSucceeded,`+sm+`,`), trail.Unknown, "no eventType"},

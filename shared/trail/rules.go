@@ -130,7 +130,7 @@ func Rules() []Rule {
 		deniedReads(),
 		succeeded(ruleTamperTrail, "A trail was stopped, deleted or changed", cloudTrail, apiCall),
 		tamperedRules(),
-		succeeded(ruleTamperPolicies, "An organization policy was attached, detached, changed, deleted or switched on or off, or an account left or was moved", organizations, apiCall),
+		succeeded(ruleTamperPolicies, "An organization policy was attached, detached, changed, deleted or switched on or off, or an account left, was moved or closed", organizations, apiCall),
 	}
 }
 
@@ -183,14 +183,21 @@ func deniedReads() Rule {
 	}
 }
 
-// tamperedRules matches our own rules only: other people's rules are switched off every day. The parameter is "name"
-// or "rule", depending on the call.
+// The bus of the hub, by name and as an ARN ends that names it.
+const (
+	busName   = "doublelock"
+	busEnding = ":event-bus/" + busName
+)
+
+// tamperedRules matches our own rules and bus only: other people's rules are switched off every day. The parameter is "name", "rule" or
+// "eventBusName", depending on the call.
 func tamperedRules() Rule {
-	rule := succeeded(ruleTamperRules, "One of our rules was switched off, deleted or emptied", eventBridge, apiCall)
-	ours := []any{map[string]any{"prefix": SessionPrefix}}
-	rule.Pattern["detail"].(map[string]any)["requestParameters"] = map[string]any{
-		"$or": []any{map[string]any{"name": ours}, map[string]any{"rule": ours}},
+	rule := succeeded(ruleTamperRules, "One of our rules was switched off, changed, deleted or emptied, or our bus was", eventBridge, apiCall)
+	var ours []any
+	for _, name := range []string{"name", "rule", "eventBusName"} {
+		ours = append(ours, map[string]any{name: []any{busName, map[string]any{"prefix": SessionPrefix}, map[string]any{"suffix": busEnding}}})
 	}
+	rule.Pattern["detail"].(map[string]any)["requestParameters"] = map[string]any{"$or": ours}
 	return rule
 }
 

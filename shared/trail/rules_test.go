@@ -70,7 +70,7 @@ func checkElement(t *testing.T, field string, element any) {
 			return
 		}
 		for operator := range e {
-			if len(e) != 1 || operator != "prefix" && operator != "exists" {
+			if len(e) != 1 || operator != "prefix" && operator != "suffix" && operator != "exists" {
 				t.Errorf("%s: operator %v", field, e)
 			}
 		}
@@ -143,6 +143,21 @@ func TestRulesAgreeWithDecode(t *testing.T) {
 	}
 	if tried < 2000 {
 		t.Errorf("only %d variants", tried)
+	}
+	for _, request := range []map[string]any{{"name": "doublelock"}, {"rule": "doublelock-reads"}, {"eventBusName": "doublelock", "name": "theirs"}, {"eventBusName": "default", "name": "theirs"},
+		{"eventBusName": "arn:aws:events:us-east-1:222222222222:event-bus/doublelock"}, {"eventBusName": "doublelock2"}, {"name": "their-doublelock-rule"}, {}} {
+		event := variant("aws.events", "PutRule", "AWS API Call via CloudTrail", "", "")
+		event["detail"].(map[string]any)["requestParameters"] = request
+		text, err := json.Marshal(event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		change, err := trail.Decode(text)
+		for _, rule := range rules {
+			if err != nil || matches(rule.Pattern, event) != (rule.Name == change.Rule) {
+				t.Errorf("%v: %s matches %v, Decode says %q, %v", request, rule.Name, matches(rule.Pattern, event), change.Rule, err)
+			}
+		}
 	}
 	for _, name := range eventNames(t) {
 		raw := readEvent(t, name)
@@ -266,6 +281,9 @@ func matchesOne(wanted []any, have any, present bool) bool {
 			}
 			text, isText := have.(string)
 			if prefix, ok := w["prefix"].(string); ok && isText && strings.HasPrefix(text, prefix) {
+				return true
+			}
+			if suffix, ok := w["suffix"].(string); ok && isText && strings.HasSuffix(text, suffix) {
 				return true
 			}
 		}

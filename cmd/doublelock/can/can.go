@@ -36,7 +36,9 @@ rotates a secret, and the tags and aliases by which policies decide.
 With --only it proves isolation instead: exit code 2 when the principal can open any other secret, itself or in steps, or
 can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right. A right
 is ruled out only where it is known what follows from it: one that makes a service run code, makes users or roles, or that
-nobody knows, is no isolation. Rights to write data, and to call what others run, are named; what the others' code does
+nobody knows, is no isolation. Nor is a Region or an account where it may read secrets and that the snapshot did not read:
+take one of all Regions (inventory --region), or deny it the others. Whom the policies of secrets that were not read let in
+is not asked. Rights to write data, and to call what others run, are named; what the others' code does
 with that is not asked.
 
 Exit codes: 0 the question was answered, 1 an error, 2 isolation (--only) is not proved.`,
@@ -81,7 +83,6 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 	if err != nil {
 		return err
 	}
-	proof := prove(can, readers, allowed, access.Assumed())
 	var paths []inventory.Path
 	var beyond inventory.Elsewhere
 	if reach || allowed != nil {
@@ -91,7 +92,13 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 		if beyond, err = access.Elsewhere(principal, allowed); err != nil {
 			return err
 		}
+		for _, u := range beyond.Unread {
+			if !slices.Contains(can.Unread, u) {
+				can.Unread = append(can.Unread, u)
+			}
+		}
 	}
+	proof := prove(can, readers, allowed, access.Assumed())
 	if allowed != nil {
 		if err := proof.reach(access, principal, allowed, paths, beyond); err != nil {
 			return err
@@ -154,7 +161,7 @@ type proof struct {
 	Isolated       bool          `json:"isolated"`
 	Counterexample *locks.Reader `json:"counterexample,omitempty"` // another secret that opens, or may
 	Others         int           `json:"others"`                   // how many there are
-	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected
+	Unread         bool          `json:"unread,omitempty"`         // secrets that could not be inspected, or were not
 	Unopened       []string      `json:"unopened,omitempty"`       // secrets of --only that do not open
 	Path           *locks.Path   `json:"path,omitempty"`           // the shortest way to another secret that it comes to open in steps
 	Power          *power        `json:"power,omitempty"`          // a right to change what decides
@@ -162,7 +169,8 @@ type proof struct {
 	Unseen         []string      `json:"unseen,omitempty"`         // what the snapshot does not hold, and could let it in
 	Data           []right       `json:"data,omitempty"`           // rights to write data, or to call what others run
 
-	path inventory.Path
+	path   inventory.Path
+	unread []inventory.Unread
 }
 
 // reach looks beyond what the principal opens now: at the roles that it may take, and at what it or they may change.
@@ -235,7 +243,7 @@ type power struct {
 }
 
 func prove(can inventory.Openings, readers []inventory.Reader, allowed []string, assumed string) proof {
-	p := proof{Unread: len(can.Unread) > 0}
+	p := proof{Unread: len(can.Unread) > 0, unread: can.Unread}
 	var plainest *inventory.Reader
 	for i := range readers {
 		r := &readers[i]
@@ -306,7 +314,7 @@ func reportProof(env *command.Env, p proof) error {
 	case p.Counterexample == nil && len(p.Unseen) > 0:
 		return command.Finding("isolation is not proved: %s is not in the snapshot", p.Unseen[0])
 	case p.Counterexample == nil:
-		return command.Finding("isolation is not proved: there are secrets that could not be read, see above")
+		return command.Finding("isolation is not proved: %s", output.Printable(input.UnreadLine(p.unread[0])))
 	}
 	c := p.Counterexample
 	verb := "can open"

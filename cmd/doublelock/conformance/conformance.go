@@ -148,8 +148,10 @@ func (o *options) check(given *pflag.FlagSet, getenv func(string) string) error 
 		return command.Fail("conformance: --program is for --against ministack or moto")
 	case with("behavior") && o.against != localAWS:
 		return command.Fail("conformance: --behavior is what localaws follows; add --against localaws")
-	case o.organization && (o.against == ministack || o.against == moto || onThisMachine(o.against)):
-		return command.Fail("conformance: --organization is for AWS, and for localaws, which always asks both sets; leave it out")
+	case o.organization && (o.against == ministack || o.against == moto):
+		return command.Fail("conformance: --organization is for AWS, and %s has no organization; leave it out, or use --against localaws, which always asks both sets", o.against)
+	case o.organization && onThisMachine(o.against):
+		return command.Fail("conformance: --organization does not go with --against; leave it out, or set AWS_ENDPOINT_URL=%s in place of --against, with credentials of the management account there", o.against)
 	case !o.organization && o.against != localAWS && !o.printRights && !o.cleanup && o.ofOrganization() != "":
 		return command.Fail("conformance: --question %s needs --organization, with --ou and --account; or ask localaws", o.ofOrganization())
 	case o.organization && o.cleanup && o.against == "" && o.account == "":

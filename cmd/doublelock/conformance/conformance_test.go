@@ -215,6 +215,40 @@ func TestTheSecondSetIsPlayedOnAnOUThatHoldsTheSandboxAlone(t *testing.T) {
 	}
 }
 
+// What keeps the second set from being asked is said before anything is made, and says what to do.
+func TestTheSecondSetIsRefusedBeforeAnythingIsMade(t *testing.T) {
+	second := func(ou string, more ...string) []string {
+		return append([]string{"--yes", "--organization", "--account", account, "--ou", ou}, more...)
+	}
+	for name, tt := range map[string]struct {
+		who  string
+		args []string
+		scps bool
+		want string
+	}{
+		"credentials of the sandbox account":    {account, second("ou-ab12-sandbox1"), true, "the credentials are of account " + account + ", which --account names as the sandbox account; --organization needs those of the management account"},
+		"a cleanup with them":                   {account, []string{"--cleanup", "--yes", "--organization", "--account", account}, true, "--organization needs those of the management account"},
+		"credentials of a third account":        {"123123123123", second("ou-ab12-sandbox1"), true, "which has to trust account 123123123123, the one that manages the organization: "},
+		"no service control policies":           {management, second("ou-ab12-sandbox1"), false, "--ou: service control policies are not enabled in the organization"},
+		"an OU that is none":                    {management, second("Sandbox"), true, "--ou: list accounts of Sandbox: does not exist"},
+		"the root":                              {management, second("r-ab12"), true, "--ou: r-ab12 must hold account " + account + " and nothing else"},
+		"a URL, whose variable takes the place": {management, second("ou-ab12-sandbox1", "--against", "http://127.0.0.1:5000"), true, "set AWS_ENDPOINT_URL=http://127.0.0.1:5000 in place of --against, with credentials of the management account there"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			a, cache := sandboxAccount(t, tt.who)
+			if !tt.scps {
+				if _, err := a.As("test.amazonaws.com", management, region, "organizations", "DisablePolicyType", map[string]any{"RootId": "r-ab12", "PolicyType": "SERVICE_CONTROL_POLICY"}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, stderr, code := run(t, tt.args...)
+			if code != 1 || strings.Count(stderr, "\n") != 1 || !strings.Contains(stderr, tt.want) || made(t, a) > 0 || len(states(t, cache)) > 0 {
+				t.Errorf("exit code %d, %d things and %v are left: %s", code, made(t, a), states(t, cache), stderr)
+			}
+		})
+	}
+}
+
 func TestARunThatIsAliveIsNotCleanedUpUnlessItIsNamed(t *testing.T) {
 	a, cache := sandboxAccount(t, account)
 	killed(t, a)
@@ -264,6 +298,27 @@ func TestALeftoverAndTheVerdictAreBothShown(t *testing.T) {
 				t.Errorf("exit code %d, want %d, state in %v: %s", code, tt.code, states(t, cache), stderr)
 			}
 		})
+	}
+}
+
+// A key that was written down and may not be described is not removed: it stays written down, and a line names it and the right.
+func TestAKeyThatMayNotBeDescribedStaysInTheState(t *testing.T) {
+	a, cache := sandboxAccount(t, account)
+	person := func(denied string) {
+		a.AddRole(account, "Person", "", `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"},{"Effect":"Deny","Action":"`+denied+`","Resource":"*"}]}`)
+	}
+	person("kms:DescribeKey")
+	_, stderr, code := run(t, "--yes", "--question", "secretsmanager.rekeyed.listed")
+	if code != 1 || len(states(t, cache)) != 1 {
+		t.Fatalf("exit code %d, %v: %s", code, states(t, cache), stderr)
+	}
+	_, stderr, code = run(t, "--cleanup", "--yes")
+	if code != 1 || !strings.Contains(stderr, "it takes kms:DescribeKey on ") || len(states(t, cache)) != 1 {
+		t.Errorf("exit code %d, %v: %s", code, states(t, cache), stderr)
+	}
+	person("none:None")
+	if _, stderr, code = run(t, "--cleanup", "--yes"); code != 0 || len(states(t, cache)) > 0 || !strings.Contains(stderr, "2 keys are deleted in 7 days") {
+		t.Errorf("exit code %d, %v: %s", code, states(t, cache), stderr)
 	}
 }
 

@@ -145,12 +145,12 @@ func (o *options) sessions(ctx context.Context, c *cloud.Cloud, run sandbox.Run,
 	if !o.organization {
 		return map[string]*sandbox.Session{own.Account(): own}, nil
 	}
+	if own.Account() == o.account {
+		return nil, command.Fail("conformance: the credentials are of account %s, which --account names as the sandbox account; --organization needs those of the management account", o.account)
+	}
 	member, err := own.Assume(ctx, own.Partition().Role(o.account, o.role), "doublelock-conformance", "", "")
 	if err != nil {
-		return nil, fmt.Errorf("conformance: take the role %s of account %s: %w", o.role, o.account, err)
-	}
-	if own.Account() == o.account { // which is refused later
-		return map[string]*sandbox.Session{o.account: member}, nil
+		return nil, fmt.Errorf("conformance: take the role %s of account %s, which has to trust account %s, the one that manages the organization: %w", o.role, o.account, own.Account(), err)
 	}
 	inSandbox := slices.DeleteFunc(sandbox.Kinds(), func(k sandbox.Kind) bool { return k == sandbox.Policy })
 	return map[string]*sandbox.Session{own.Account(): own.Finding(sandbox.Policy), o.account: member.Finding(inSandbox...)}, nil
@@ -171,13 +171,10 @@ func (o *options) pick(open map[string]*sandbox.Session) (own, management *sandb
 // refuse refuses accounts that a run has no business in.
 func (o *options) refuse(ctx context.Context, own, management *sandbox.Session) error {
 	if management != nil {
-		if err := management.HoldsOnly(ctx, o.ou, o.account); err != nil {
+		if err := management.BindsOnly(ctx, o.ou, o.account); err != nil {
 			return fmt.Errorf("conformance: --ou: %w", err)
 		}
 		return nil
-	}
-	if o.organization {
-		return command.Fail("conformance: the credentials are of the sandbox account itself; --organization needs those of the management account")
 	}
 	manager, err := own.ManagementAccount(ctx)
 	switch {

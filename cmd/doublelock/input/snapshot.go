@@ -65,7 +65,7 @@ func readSnapshot(env *command.Env, path string, prepare func(inventory.Snapshot
 // NoteUnread names on standard error the blind spots that an answer has.
 func NoteUnread(env *command.Env, unread []inventory.Unread) {
 	for _, u := range unread {
-		fmt.Fprintln(env.Stderr, "doublelock: unread:", output.Printable(unreadLine(u)))
+		fmt.Fprintln(env.Stderr, "doublelock: unread:", output.Printable(UnreadLine(u)))
 	}
 }
 
@@ -89,7 +89,8 @@ func NotCounted(unread []inventory.Unread) string {
 	return "; not counted one by one, since not read: " + output.Printable(strings.Join(parts, ", "))
 }
 
-func unreadLine(u inventory.Unread) string {
+// UnreadLine says what was not read, and why.
+func UnreadLine(u inventory.Unread) string {
 	return unreadPart(u) + ": " + u.Why
 }
 

@@ -193,7 +193,7 @@ func (s *request) readAccounts(ctx context.Context, reader *fleet.Snapshots, org
 	return parts, nil
 }
 
-// note adds which Regions were read, and that the rest of the organization was not asked for.
+// note adds that the rest of the organization was not asked for.
 func (s *request) note(all *inventory.Snapshot) {
 	if len(s.accounts) == 0 {
 		return
@@ -204,11 +204,6 @@ func (s *request) note(all *inventory.Snapshot) {
 		}
 		for _, part := range []inventory.Part{inventory.PartPrincipals, inventory.PartSecrets, inventory.PartKeys} {
 			all.Unread = append(all.Unread, inventory.Unread{Part: part, Account: account.ID, Why: "not asked for"})
-		}
-	}
-	for _, id := range s.accounts {
-		if !slices.ContainsFunc(all.Accounts, func(a inventory.Account) bool { return a.ID == id }) {
-			all.Accounts = append(all.Accounts, inventory.Account{ID: id})
 		}
 	}
 	*all = inventory.Merge(*all)

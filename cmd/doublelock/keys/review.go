@@ -42,7 +42,8 @@ waivers excuse is listed and is no finding.
 
 No policy is proposed that takes the key from somebody who was seen using it (--trail), be it a principal, another account or
 a service, as far as CloudTrail recorded that. A call that names its key by an alias, or not at all, may be a use of every key
-that its caller may use, and so may one whose export left out whether it succeeded.
+that its caller may use, and so may one that failed for another reason than rights, or whose export left out whether it
+succeeded. Nor is one proposed after which nobody of the account, past its SCPs, RCPs and boundaries, could change the policy.
 
 With --approved it judges nothing, and lists the keys that carry an alias or tag that approves keys by the configuration:
 look at them before the SCP that protects those is attached, which stops only what comes. Recorded CloudTrail (--trail,

@@ -43,6 +43,7 @@ func rowKinds() map[string][][2]string {
 		"counter#":   {{"counter#bad", "count"}},
 		"answer#":    {{"answer#bad", "answer"}},
 		"bookmark#":  {{"bookmark#sweep", "bookmark"}},
+		"brake#":     {{"brake#changes", "brake"}},
 		"part#":      {{"part#document#migration#" + local.Search + "|" + of, "00000000000000000001#x#000"}},
 		"quarantine": {{"quarantine", "0123456789ab"}},
 		"":           {{"thing#bad", "thing"}, {"resource#" + of, "garbage"}}, // nobody's

@@ -145,7 +145,7 @@ func stateOf(q store.Quarantined) string {
 		return q.End
 	case q.Newer:
 		return "newer"
-	case q.Kind == migration.DocumentKind, q.Kind == store.KindIntent:
+	case q.Kind == migration.DocumentKind, q.Kind == store.KindIntent, q.Kind == store.KindBrake:
 		return "BLOCKS"
 	}
 	return "open"

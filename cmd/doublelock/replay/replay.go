@@ -41,7 +41,7 @@ Decisions:
   key_lifecycle   a key was enabled, disabled or deleted: blast radius
   denied_read     a reader did not get a value: the watchdog's business
   attempt_denied  somebody tried and was stopped: nothing exists
-  tamper          a trail, one of our rules or an organization policy was touched
+  tamper          a trail, one of our rules, our bus or what binds the organization was touched
   unknown         a table or query left out the column that decides; the reason names it
   ignored         nothing to do; the reason says why
 

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -96,6 +97,20 @@ func (s *Session) HasRule(ctx context.Context, what string) (bool, error) {
 	return err == nil, err
 }
 
+// Sends reports whether there is an enabled rule of that name on the default bus, with a target.
+func (s *Session) Sends(ctx context.Context, what, target string) (bool, error) {
+	name := s.run.Name(what)
+	rule, err := s.events().DescribeRule(ctx, &eventbridge.DescribeRuleInput{Name: &name})
+	if err != nil {
+		return false, session.Fail(err, "describe rule %s", name)
+	}
+	targets, err := s.events().ListTargetsByRule(ctx, &eventbridge.ListTargetsByRuleInput{Rule: &name})
+	if err != nil {
+		return false, session.Fail(err, "list targets of rule %s", name)
+	}
+	return rule.State == types.RuleStateEnabled && slices.ContainsFunc(targets.Targets, func(t types.Target) bool { return aws.ToString(t.Arn) == target }), nil
+}
+
 // IntendRule writes down a rule that somebody else makes for the run, by name.
 func (s *Session) IntendRule(what string) (name string, err error) { return s.intend(Rule, what) }
 
@@ -148,15 +163,18 @@ func (s *Session) removeConnection(ctx context.Context, name string) error {
 
 func (s *Session) findConnections(ctx context.Context) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.events().ListConnections(ctx, &eventbridge.ListConnectionsInput{NamePrefix: &prefix})
-	if err != nil {
-		return nil, session.Fail(err, "list connections")
-	}
 	var names []string
-	for _, c := range out.Connections {
-		names = append(names, aws.ToString(c.Name))
-	}
-	return names, nil
+	err := eachPage(func(token *string) (*string, error) {
+		out, err := s.events().ListConnections(ctx, &eventbridge.ListConnectionsInput{NamePrefix: &prefix, NextToken: token})
+		if err != nil {
+			return nil, session.Fail(err, "list connections")
+		}
+		for _, c := range out.Connections {
+			names = append(names, aws.ToString(c.Name))
+		}
+		return out.NextToken, nil
+	})
+	return names, err
 }
 
 func (s *Session) removeRule(ctx context.Context, name string) error {
@@ -227,15 +245,18 @@ func (s *Session) findBusRules(ctx context.Context) ([]string, error) {
 
 func (s *Session) findRulesOf(ctx context.Context, bus *string) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.events().ListRules(ctx, &eventbridge.ListRulesInput{NamePrefix: &prefix, EventBusName: bus})
-	if err != nil {
-		return nil, session.Fail(err, "list rules")
-	}
 	var names []string
-	for _, r := range out.Rules {
-		names = append(names, aws.ToString(r.Name))
-	}
-	return names, nil
+	err := eachPage(func(token *string) (*string, error) {
+		out, err := s.events().ListRules(ctx, &eventbridge.ListRulesInput{NamePrefix: &prefix, EventBusName: bus, NextToken: token})
+		if err != nil {
+			return nil, session.Fail(err, "list rules")
+		}
+		for _, r := range out.Rules {
+			names = append(names, aws.ToString(r.Name))
+		}
+		return out.NextToken, nil
+	})
+	return names, err
 }
 
 func (s *Session) removeBus(ctx context.Context, name string) error {
@@ -252,15 +273,18 @@ func (s *Session) removeBus(ctx context.Context, name string) error {
 
 func (s *Session) findBuses(ctx context.Context) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.events().ListEventBuses(ctx, &eventbridge.ListEventBusesInput{NamePrefix: &prefix})
-	if err != nil {
-		return nil, session.Fail(err, "list buses")
-	}
 	var names []string
-	for _, b := range out.EventBuses {
-		if s.run.of(aws.ToString(b.Name)) {
-			names = append(names, aws.ToString(b.Name))
+	err := eachPage(func(token *string) (*string, error) {
+		out, err := s.events().ListEventBuses(ctx, &eventbridge.ListEventBusesInput{NamePrefix: &prefix, NextToken: token})
+		if err != nil {
+			return nil, session.Fail(err, "list buses")
 		}
-	}
-	return names, nil
+		for _, b := range out.EventBuses {
+			if s.run.of(aws.ToString(b.Name)) {
+				names = append(names, aws.ToString(b.Name))
+			}
+		}
+		return out.NextToken, nil
+	})
+	return names, err
 }

@@ -1,8 +1,11 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -97,24 +100,34 @@ func (s *Session) KeyOf(ctx context.Context, id string) (string, error) {
 	return inAnswer(aws.ToString(orZero(out.KeyMetadata).Arn), "describe key %s", id)
 }
 
-// GrantDecrypt lets a principal decrypt with a key what has an encryption context.
-func (s *Session) GrantDecrypt(ctx context.Context, key, grantee string, having map[string]string) error {
+// GrantDecrypt lets a principal decrypt with a key what has an encryption context, and answers the grant's id.
+func (s *Session) GrantDecrypt(ctx context.Context, key, grantee string, having map[string]string) (string, error) {
 	out, err := s.kms().CreateGrant(ctx, &kms.CreateGrantInput{KeyId: &key, GranteePrincipal: &grantee, Operations: []types.GrantOperation{types.GrantOperationDecrypt},
 		Constraints: &types.GrantConstraints{EncryptionContextSubset: having}})
 	if err != nil {
-		return session.Fail(err, "grant the use of key %s", key)
+		return "", session.Fail(err, "grant the use of key %s", key)
 	}
-	if aws.ToString(out.GrantId) == "" {
-		return fmt.Errorf("grant the use of key %s: no grant in the answer", key)
-	}
-	return nil
+	return inAnswer(aws.ToString(out.GrantId), "grant the use of key %s", key)
 }
 
-// removeKey schedules the deletion of the key with that description.
+// Granted reports whether a key has a grant.
+func (s *Session) Granted(ctx context.Context, key, grant string) (bool, error) {
+	out, err := s.kms().ListGrants(ctx, &kms.ListGrantsInput{KeyId: &key, GrantId: &grant})
+	if err != nil {
+		return false, session.Fail(err, "list grants of key %s", key)
+	}
+	return slices.ContainsFunc(out.Grants, func(g types.GrantListEntry) bool { return aws.ToString(g.GrantId) == grant }), nil
+}
+
+// removeKey schedules the deletion of the key with that description. Where there is none, each key that may not be described may be it.
 func (s *Session) removeKey(ctx context.Context, name string) error {
-	found := false
-	err := s.eachKey(ctx, func(id, description string) error {
-		if description != name {
+	found, waits := false, false
+	err := s.eachKey(ctx, func(id string, state types.KeyState, description string) error {
+		switch {
+		case description != name:
+			return nil
+		case state == types.KeyStatePendingDeletion:
+			waits = true
 			return nil
 		}
 		found = true
@@ -128,10 +141,13 @@ func (s *Session) removeKey(ctx context.Context, name string) error {
 		_, err = s.kms().ScheduleKeyDeletion(ctx, &kms.ScheduleKeyDeletionInput{KeyId: &id, PendingWindowInDays: aws.Int32(WaitingDays)})
 		return session.Fail(err, "schedule the deletion of key %s", name)
 	})
-	if err == nil && !found {
+	switch _, unseen := errors.AsType[*UnseenError](err); {
+	case unseen && !found && !waits, err != nil && !unseen:
+		return err
+	case !found:
 		return errNothing
 	}
-	return err
+	return nil
 }
 
 // ourKey reports whether a key has the tag of the run that a name is of.
@@ -148,9 +164,27 @@ func (s *Session) ourKey(ctx context.Context, id, name string) (bool, error) {
 	return false, nil
 }
 
-// eachKey calls do with every customer managed key that is not waiting for its deletion and whose description begins as
-// the names of runs do. A key that may not be described is none of ours.
-func (s *Session) eachKey(ctx context.Context, do func(id, description string) error) error {
+// UnseenError says which keys could not be looked at: nobody knows whether a run made them.
+type UnseenError struct {
+	Keys []string // ids
+	err  error    // of the first
+}
+
+func (u *UnseenError) Error() string {
+	const named = 3
+	keys := strings.Join(u.Keys[:min(named, len(u.Keys))], ", ")
+	if more := len(u.Keys) - named; more > 0 {
+		keys += fmt.Sprintf(" and %d more", more)
+	}
+	return fmt.Sprintf("it takes kms:DescribeKey on %s to see whether a run made it: %v", keys, u.err)
+}
+
+func (u *UnseenError) Unwrap() error { return u.err }
+
+// eachKey calls do with every customer managed key whose description begins as the names of runs do. The error is an UnseenError where
+// all others were seen.
+func (s *Session) eachKey(ctx context.Context, do func(id string, state types.KeyState, description string) error) error {
+	var unseen UnseenError
 	pages := kms.NewListKeysPaginator(s.kms(), &kms.ListKeysInput{})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
@@ -159,28 +193,35 @@ func (s *Session) eachKey(ctx context.Context, do func(id, description string) e
 		}
 		for _, entry := range page.Keys {
 			out, err := s.kms().DescribeKey(ctx, &kms.DescribeKeyInput{KeyId: entry.KeyId})
-			if err := session.Fail(err, "describe key %s", aws.ToString(entry.KeyId)); Denied(err) || Gone(err) {
+			switch err := session.Fail(err, "describe key"); {
+			case Denied(err):
+				unseen.Keys, unseen.err = append(unseen.Keys, aws.ToString(entry.KeyId)), cmp.Or(unseen.err, err)
 				continue
-			} else if err != nil {
+			case Gone(err):
+				continue
+			case err != nil:
 				return err
 			}
-			key := out.KeyMetadata
+			key := orZero(out.KeyMetadata)
 			description := aws.ToString(key.Description)
-			if key.KeyManager != types.KeyManagerTypeCustomer || key.KeyState == types.KeyStatePendingDeletion || !strings.HasPrefix(description, Prefix) {
+			if key.KeyManager != types.KeyManagerTypeCustomer || !strings.HasPrefix(description, Prefix) {
 				continue
 			}
-			if err := do(aws.ToString(key.KeyId), description); err != nil {
+			if err := do(aws.ToString(key.KeyId), key.KeyState, description); err != nil {
 				return err
 			}
 		}
+	}
+	if len(unseen.Keys) > 0 {
+		return &unseen
 	}
 	return nil
 }
 
 func (s *Session) findKeys(ctx context.Context) ([]string, error) {
 	var names []string
-	err := s.eachKey(ctx, func(_, description string) error {
-		if s.run.of(description) {
+	err := s.eachKey(ctx, func(_ string, state types.KeyState, description string) error {
+		if state != types.KeyStatePendingDeletion && s.run.of(description) {
 			names = append(names, description)
 		}
 		return nil

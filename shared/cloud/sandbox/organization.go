@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -29,8 +30,18 @@ func (s *Session) ManagementAccount(ctx context.Context) (string, error) {
 	return inAnswer(aws.ToString(orZero(out.Organization).MasterAccountId), "describe organization")
 }
 
-// HoldsOnly errs unless an OU holds one account and nothing else: a policy on it reaches nobody who did not ask for it.
-func (s *Session) HoldsOnly(ctx context.Context, ou, account string) error {
+// BindsOnly errs unless a service control policy on an OU would bind one account and nothing else: it reaches nobody who did not ask for
+// it. In an organization that has not enabled such policies it would bind nobody.
+func (s *Session) BindsOnly(ctx context.Context, ou, account string) error {
+	roots, err := s.organizations().ListRoots(ctx, &organizations.ListRootsInput{})
+	if err != nil {
+		return session.Fail(err, "list roots")
+	}
+	if !slices.ContainsFunc(roots.Roots, func(r types.Root) bool {
+		return slices.Contains(r.PolicyTypes, types.PolicyTypeSummary{Type: types.PolicyTypeServiceControlPolicy, Status: types.PolicyTypeStatusEnabled})
+	}) {
+		return fmt.Errorf("service control policies are not enabled in the organization, and %s would not be bound by one", ou)
+	}
 	accounts, err := s.organizations().ListAccountsForParent(ctx, &organizations.ListAccountsForParentInput{ParentId: &ou})
 	if err != nil {
 		return session.Fail(err, "list accounts of %s", ou)
@@ -97,12 +108,13 @@ func (s *Session) removePolicy(ctx context.Context, name string) error {
 		return session.Fail(err, "list targets of policy %s", name)
 	}
 	for _, t := range targets.Targets {
-		if _, err := s.organizations().DetachPolicy(ctx, &organizations.DetachPolicyInput{PolicyId: &id, TargetId: t.TargetId}); err != nil {
-			return session.Fail(err, "detach policy %s", name)
+		_, err := s.organizations().DetachPolicy(ctx, &organizations.DetachPolicyInput{PolicyId: &id, TargetId: t.TargetId})
+		if err := session.Fail(err, "detach policy %s", name); err != nil && !Gone(err) { // the target, and not the policy, may be gone
+			return err
 		}
 	}
 	var inUse error
-	gone, err := Until(ctx, detachTime, func(ctx context.Context) (bool, error) {
+	gone, err := s.clock.until(ctx, detachTime, func(ctx context.Context) (bool, error) {
 		_, err := s.organizations().DeletePolicy(ctx, &organizations.DeletePolicyInput{PolicyId: &id})
 		if Code(err) == "PolicyInUseException" {
 			inUse = err
@@ -143,7 +155,7 @@ func (s *Session) eachPolicy(ctx context.Context, do func(types.PolicySummary)) 
 	return nil
 }
 
-// findPolicies finds the policies of a run; an account that may not list policies has made none.
+// findPolicies finds the policies of a run: the management account alone makes them.
 func (s *Session) findPolicies(ctx context.Context) ([]string, error) {
 	var names []string
 	err := s.eachPolicy(ctx, func(p types.PolicySummary) {
@@ -152,7 +164,9 @@ func (s *Session) findPolicies(ctx context.Context) ([]string, error) {
 		}
 	})
 	if Denied(err) || Code(err) == "AWSOrganizationsNotInUseException" {
-		return nil, nil
+		if manager, unknown := s.ManagementAccount(ctx); unknown == nil && manager != s.account {
+			return nil, nil
+		}
 	}
 	return names, err
 }

@@ -69,13 +69,16 @@ func (s *Session) removeQueue(ctx context.Context, name string) error {
 
 func (s *Session) findQueues(ctx context.Context) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.sqs().ListQueues(ctx, &sqs.ListQueuesInput{QueueNamePrefix: &prefix})
-	if err != nil {
-		return nil, session.Fail(err, "list queues")
-	}
 	var names []string
-	for _, url := range out.QueueUrls {
-		names = append(names, url[strings.LastIndexByte(url, '/')+1:])
+	pages := sqs.NewListQueuesPaginator(s.sqs(), &sqs.ListQueuesInput{QueueNamePrefix: &prefix, MaxResults: aws.Int32(1000)}) // without, there is no next page
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, session.Fail(err, "list queues")
+		}
+		for _, url := range page.QueueUrls {
+			names = append(names, url[strings.LastIndexByte(url, '/')+1:])
+		}
 	}
 	return names, nil
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -44,25 +45,34 @@ type kindOf struct {
 	kind   Kind
 	stage  int                                                         // of the removal, before which all of a lower one are gone
 	global bool                                                        // the same in every Region
+	look   time.Duration                                               // how long it may still be shown after its removal
 	remove func(*Session, context.Context, string) error               // of that name, when it has the run's tag
 	find   func(*Session, context.Context) (names []string, err error) // whose names are the run's
 }
 
+// How long things may still be shown after their removal. SQS deletes a queue within 60 seconds (API reference, DeleteQueue); Secrets Manager
+// deletes in the background, after "a short delay" (DeleteSecret), and replicas before; IAM and Organizations are eventually consistent,
+// and say no time.
+const (
+	soon      = 10 * time.Second
+	inAMinute = 70 * time.Second
+)
+
 // kinds are in the order in which they are removed: what uses something goes before it.
 var kinds = []kindOf{
-	{Policy, 0, true, (*Session).removePolicy, (*Session).findPolicies}, // which denies
-	{Schedules, 1, false, (*Session).removeSchedules, (*Session).findSchedules},
-	{Rule, 1, false, (*Session).removeRule, (*Session).findRules},
-	{BusRule, 1, false, (*Session).removeBusRule, (*Session).findBusRules},
-	{Connection, 1, false, (*Session).removeConnection, (*Session).findConnections},
-	{Stack, 1, false, (*Session).removeStack, (*Session).findStacks},
-	{Function, 1, false, (*Session).removeFunction, (*Session).findFunctions},
-	{Bus, 2, false, (*Session).removeBus, (*Session).findBuses},
-	{Queue, 2, false, (*Session).removeQueue, (*Session).findQueues},
-	{Secret, 2, false, (*Session).removeSecret, (*Session).findSecrets},
-	{Alias, 2, false, (*Session).removeAlias, (*Session).findAliases},
-	{Role, 2, true, (*Session).removeRole, (*Session).findRoles},
-	{Key, 3, false, (*Session).removeKey, (*Session).findKeys},
+	{Policy, 0, true, inAMinute, (*Session).removePolicy, (*Session).findPolicies}, // which denies
+	{Schedules, 1, false, soon, (*Session).removeSchedules, (*Session).findSchedules},
+	{Rule, 1, false, soon, (*Session).removeRule, (*Session).findRules},
+	{BusRule, 1, false, soon, (*Session).removeBusRule, (*Session).findBusRules},
+	{Connection, 1, false, soon, (*Session).removeConnection, (*Session).findConnections},
+	{Stack, 1, false, soon, (*Session).removeStack, (*Session).findStacks},
+	{Function, 1, false, soon, (*Session).removeFunction, (*Session).findFunctions},
+	{Bus, 2, false, soon, (*Session).removeBus, (*Session).findBuses},
+	{Queue, 2, false, inAMinute, (*Session).removeQueue, (*Session).findQueues},
+	{Secret, 2, false, inAMinute, (*Session).removeSecret, (*Session).findSecrets},
+	{Alias, 2, false, soon, (*Session).removeAlias, (*Session).findAliases},
+	{Role, 2, true, inAMinute, (*Session).removeRole, (*Session).findRoles},
+	{Key, 3, false, soon, (*Session).removeKey, (*Session).findKeys},
 }
 
 // Kinds lists every kind in the order in which they are removed.
@@ -89,43 +99,40 @@ func Stages() [][]Kind {
 // ErrNotOurs says that something has a name of the run, and not its tag: it is never touched.
 var ErrNotOurs = errors.New("has the name of a run but not its tag, and is left alone")
 
-// lookTime is how long a thing may still be shown after its removal.
-const lookTime = 10 * time.Second
-
 var errNothing = errors.New("there is no such thing")
 
 func notOurs(kind Kind, name string) error { return fmt.Errorf("%s %s %w", kind, name, ErrNotOurs) }
 
 // Remove removes something that the run made, and reports whether it was there. A key is scheduled for deletion. An answer that says that
-// it was done is no proof: it is looked for again until there is nothing, and removed again.
+// it was done is no proof: it is looked for again until there is nothing, and removed again. A refusal may be of what was done already,
+// where the SDK sent again what had no answer, or of what something else still goes on with: it counts when it stays. That somebody may
+// not look says nothing of what is there.
 func (s *Session) Remove(ctx context.Context, r Resource) (bool, error) {
-	for _, k := range kinds {
-		if k.kind != r.Kind {
-			continue
-		}
-		if !s.run.of(bare(r.Kind, r.Name)) {
-			return false, fmt.Errorf("remove %s: it has no name of run %s", r, s.run)
-		}
-		at, was, refused := s.In(r.Region), false, false
-		gone, err := Until(ctx, lookTime, func(ctx context.Context) (bool, error) {
-			err := k.remove(at, ctx, r.Name)
-			switch {
-			case nothing(err):
-				return true, nil
-			case Code(err) != "" && !Denied(err) && !refused:
-				// What the SDK sent again, for the first answer was lost, is refused because it is done: it is looked at as it is now.
-				refused, was = true, true
-				return false, nil
-			}
-			was = true
-			return false, err
-		})
-		if err == nil && !gone {
-			err = fmt.Errorf("remove %s: AWS says that it is done, and it is still there %s later", r, lookTime)
-		}
-		return was && gone, err
+	at := slices.IndexFunc(kinds, func(k kindOf) bool { return k.kind == r.Kind })
+	if at < 0 {
+		return false, fmt.Errorf("remove %s: no such kind", r)
 	}
-	return false, fmt.Errorf("remove %s: no such kind", r)
+	if !s.run.of(bare(r.Kind, r.Name)) {
+		return false, fmt.Errorf("remove %s: it has no name of run %s", r, s.run)
+	}
+	k, in, was := kinds[at], s.In(r.Region), false
+	var refused error
+	gone, err := s.clock.until(ctx, k.look, func(ctx context.Context) (bool, error) {
+		switch err := k.remove(in, ctx, r.Name); {
+		case nothing(err):
+			return true, nil
+		case Code(err) != "" && !Denied(err):
+			refused, was = err, true
+			return false, nil
+		default:
+			refused, was = nil, true
+			return false, err
+		}
+	})
+	if err == nil && !gone {
+		err = cmp.Or(refused, fmt.Errorf("AWS says that it is done, and it is still there %s later", k.look))
+	}
+	return was && gone, err
 }
 
 // nothing reports that there is no such thing, or that whoever was asked has none of the kind: a double that cannot make it.

@@ -68,7 +68,18 @@ type Session struct {
 	run     Run
 	journal Journal
 	finds   []Kind // in its account; nil is all
+	clock   Clock  // of removals
+	// unreplicated says that this removal of a secret has had its replicas removed, which goes on in the background.
+	unreplicated bool
 }
+
+// Clock is the time that somebody waits by.
+type Clock struct {
+	Now   func() time.Time
+	Sleep func(context.Context, time.Duration) error
+}
+
+var wall = Clock{time.Now, Sleep}
 
 // Open acts as a run with the credentials of a cloud, which are those of a person, and asks AWS whose they are.
 func Open(ctx context.Context, c *cloud.Cloud, region string, run Run, journal Journal) (*Session, error) {
@@ -76,7 +87,7 @@ func Open(ctx context.Context, c *cloud.Cloud, region string, run Run, journal J
 	if err != nil {
 		return nil, err
 	}
-	return &Session{c: c, region: region, account: id.Account, arn: id.ARN, run: run, journal: journal}, nil
+	return &Session{c: c, region: region, account: id.Account, arn: id.ARN, run: run, journal: journal, clock: wall}, nil
 }
 
 // In is the same in another Region.
@@ -90,6 +101,13 @@ func (s *Session) In(region string) *Session {
 func (s *Session) Finding(kinds ...Kind) *Session {
 	other := *s
 	other.finds = kinds
+	return &other
+}
+
+// RemovingBy is the same with another clock for removals.
+func (s *Session) RemovingBy(c Clock) *Session {
+	other := *s
+	other.clock = c
 	return &other
 }
 
@@ -133,7 +151,7 @@ func (s *Session) Assume(ctx context.Context, roleARN, name, policy, external st
 	taken := s.c.As(cloud.Static{AccessKeyID: aws.ToString(out.Credentials.AccessKeyId),
 		SecretAccessKey: aws.ToString(out.Credentials.SecretAccessKey), SessionToken: aws.ToString(out.Credentials.SessionToken)})
 	account := arn.Of(roleARN).Account
-	return &Session{c: taken, region: s.region, account: account, run: s.run, journal: s.journal,
+	return &Session{c: taken, region: s.region, account: account, run: s.run, journal: s.journal, clock: s.clock,
 		arn: s.Partition().New("sts", "", account, "assumed-role/"+arn.Of(roleARN).Base()+"/"+name).String()}, nil
 }
 
@@ -171,23 +189,36 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	return smithytime.SleepWithContext(ctx, d)
 }
 
-// Until asks again and again until the answer is yes, with growing pauses of up to five seconds, for as long as a limit.
+// Until asks again and again until the answer is yes, with growing pauses of up to five seconds, for as long as a limit, and
+// twice at least.
 // It reports whether it was; the error is that of asking, or of the context.
 func Until(ctx context.Context, limit time.Duration, ask func(context.Context) (bool, error)) (bool, error) {
-	pause, end := 50*time.Millisecond, time.Now().Add(limit)
-	for {
+	return wall.until(ctx, limit, ask)
+}
+
+func (c Clock) until(ctx context.Context, limit time.Duration, ask func(context.Context) (bool, error)) (bool, error) {
+	pause, end := 50*time.Millisecond, c.Now().Add(limit)
+	for last := false; ; {
 		yes, err := ask(ctx)
-		if yes || err != nil {
+		if yes || err != nil || last {
 			return yes, err
 		}
-		if time.Now().Add(pause).After(end) {
-			return false, nil
-		}
-		if err := Sleep(ctx, pause); err != nil {
+		rest := end.Sub(c.Now())
+		last = rest <= pause // a slow first look is not the only one
+		if err := c.Sleep(ctx, max(min(pause, rest), 0)); err != nil {
 			return false, err
 		}
 		pause = min(pause*2, 5*time.Second)
 	}
+}
+
+// eachPage calls list with the token of each page of a list, nil of the first.
+func eachPage(list func(token *string) (next *string, err error)) error {
+	token, err := list(nil)
+	for err == nil && aws.ToString(token) != "" {
+		token, err = list(token)
+	}
+	return err
 }
 
 // Denied reports whether an error says that somebody had no right.

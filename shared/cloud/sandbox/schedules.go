@@ -58,14 +58,17 @@ func (s *Session) removeSchedules(ctx context.Context, name string) error {
 
 func (s *Session) findSchedules(ctx context.Context) ([]string, error) {
 	prefix := s.run.prefix()
-	out, err := s.scheduler().ListScheduleGroups(ctx, &scheduler.ListScheduleGroupsInput{NamePrefix: &prefix})
-	if err != nil {
-		return nil, session.Fail(err, "list schedule groups")
-	}
 	var names []string
-	for _, g := range out.ScheduleGroups {
-		if g.State != types.ScheduleGroupStateDeleting {
-			names = append(names, aws.ToString(g.Name))
+	pages := scheduler.NewListScheduleGroupsPaginator(s.scheduler(), &scheduler.ListScheduleGroupsInput{NamePrefix: &prefix})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, session.Fail(err, "list schedule groups")
+		}
+		for _, g := range page.ScheduleGroups {
+			if g.State != types.ScheduleGroupStateDeleting {
+				names = append(names, aws.ToString(g.Name))
+			}
 		}
 	}
 	return names, nil

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"maps"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -171,7 +172,8 @@ func (s *Session) Rotate(ctx context.Context, id, functionARN string) error {
 	return session.Fail(err, "rotate secret %s", id)
 }
 
-// removeSecret removes a secret, and its replicas before.
+// removeSecret removes a secret, and its replicas before: once, for that goes on in the background. A secret that waits for its deletion
+// is removed.
 func (s *Session) removeSecret(ctx context.Context, name string) error {
 	d, err := s.Describe(ctx, name)
 	if err != nil {
@@ -180,23 +182,26 @@ func (s *Session) removeSecret(ctx context.Context, name string) error {
 	if !s.run.owns(name, d.Tags[TagKey]) {
 		return notOurs(Secret, name)
 	}
+	if d.Pending {
+		return errNothing
+	}
 	if d.PrimaryRegion != "" && d.PrimaryRegion != s.region {
-		if err := s.In(d.PrimaryRegion).removeReplicas(ctx, name, s.region); !Gone(err) {
-			return err
+		err := s.removeReplicas(ctx, d.PrimaryRegion, name, s.region)
+		if Gone(err) {
+			return s.removePromoted(ctx, name)
 		}
-		return s.removePromoted(ctx, name)
+		return err
 	}
 	if len(d.Replicas) > 0 {
-		var regions []string
-		for region := range d.Replicas {
-			regions = append(regions, region)
-		}
-		slices.Sort(regions)
-		if err := s.removeReplicas(ctx, name, regions...); err != nil {
+		if err := s.removeReplicas(ctx, s.region, name, slices.Sorted(maps.Keys(d.Replicas))...); err != nil {
 			return err
 		}
 	}
-	_, err = s.secrets().DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: aws.Bool(true)})
+	return s.deleteSecret(ctx, name)
+}
+
+func (s *Session) deleteSecret(ctx context.Context, name string) error {
+	_, err := s.secrets().DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: aws.Bool(true)})
 	return session.Fail(err, "delete secret %s", name)
 }
 
@@ -205,12 +210,16 @@ func (s *Session) removePromoted(ctx context.Context, name string) error {
 	if err := s.Promote(ctx, name); err != nil {
 		return err
 	}
-	_, err := s.secrets().DeleteSecret(ctx, &secretsmanager.DeleteSecretInput{SecretId: &name, ForceDeleteWithoutRecovery: aws.Bool(true)})
-	return session.Fail(err, "delete secret %s", name)
+	return s.deleteSecret(ctx, name)
 }
 
-func (s *Session) removeReplicas(ctx context.Context, name string, regions ...string) error {
-	_, err := s.secrets().RemoveRegionsFromReplication(ctx, &secretsmanager.RemoveRegionsFromReplicationInput{SecretId: &name, RemoveReplicaRegions: regions})
+// removeReplicas removes replicas of a secret whose primary is in a Region, unless this removal has.
+func (s *Session) removeReplicas(ctx context.Context, primary, name string, regions ...string) error {
+	if s.unreplicated {
+		return nil
+	}
+	_, err := s.In(primary).secrets().RemoveRegionsFromReplication(ctx, &secretsmanager.RemoveRegionsFromReplicationInput{SecretId: &name, RemoveReplicaRegions: regions})
+	s.unreplicated = err == nil
 	return session.Fail(err, "remove replicas of secret %s", name)
 }
 

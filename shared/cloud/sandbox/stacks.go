@@ -110,7 +110,7 @@ func (s *Session) removeStack(ctx context.Context, name string) error {
 	if _, err := s.cloudformation().DeleteStack(ctx, &cloudformation.DeleteStackInput{StackName: &name}); err != nil {
 		return session.Fail(err, "delete stack %s", name)
 	}
-	gone, err := Until(ctx, stackTime, func(ctx context.Context) (bool, error) {
+	gone, err := s.clock.until(ctx, stackTime, func(ctx context.Context) (bool, error) {
 		stack, err := s.stack(ctx, name)
 		if err == errNothing { //nolint:errorlint // ours, and never wrapped
 			return true, nil

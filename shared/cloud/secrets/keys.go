@@ -130,6 +130,7 @@ func keyOf(m *types.KeyMetadata) guard.Key {
 
 		Store:        aws.ToString(m.CustomKeyStoreId),
 		DeletionDate: aws.ToTime(m.DeletionDate),
+		Window:       int(aws.ToInt32(m.PendingDeletionWindowInDays)),
 		ValidTo:      aws.ToTime(m.ValidTo),
 	}
 }

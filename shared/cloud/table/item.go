@@ -74,7 +74,7 @@ func keyOf(it item) item {
 
 // forms are the partition keys of everything that this version keeps, up to the first "#": see subject. Of records every
 // sort key but one is nobody's.
-var forms = []string{"document#", "documents#", "index#", "intent#", "journal#", "list#", "outbox#", "delivery#", "counter#", "answer#", "bookmark#", "part#", quarantine}
+var forms = []string{"document#", "documents#", "index#", "intent#", "journal#", "list#", "outbox#", "delivery#", "counter#", "answer#", "bookmark#", "brake#", "part#", quarantine}
 
 // nobody is what is wrong with a row that no code of this version asks for.
 const nobody = "nobody reads a row with this key"

@@ -265,6 +265,7 @@ func (a *AWS) Letters(n int, alphabet string) string {
 // Services are the services that identify and record: their state belongs to the world itself.
 func Services() map[string]Service {
 	return map[string]Service{
+		"account":       accountManagement(),
 		"sts":           {Protocol: Query, Operations: stsOperations()},
 		"iam":           {Protocol: Query, Operations: iamOperations(), Access: iamAccess, global: true},
 		"organizations": {Protocol: JSON11, Operations: organizationsOperations(), Access: organizationsAccess, global: true},

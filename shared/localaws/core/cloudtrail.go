@@ -190,8 +190,11 @@ func userIdentity(c *Call, recipient string) map[string]any {
 	default:
 		out["type"], out["userName"] = "IAMUser", arn.Of(who.ARN).Base()
 	}
-	if c.Via != "" {
+	switch {
+	case c.Via != "":
 		out["invokedBy"] = c.Via
+	case arn.IsHost(c.SourceIP): // a service with a role that it took, as CloudFormation
+		out["invokedBy"] = c.SourceIP
 	}
 	return out
 }

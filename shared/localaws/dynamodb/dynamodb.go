@@ -83,7 +83,11 @@ func accessOf(c *core.Call) (core.Access, error) {
 	var in struct {
 		TableName, IndexName, ResourceArn string
 		RequestItems                      map[string]any
-		TransactItems                     []map[string]struct{ TableName string }
+		Item, Key                         map[string]json.RawMessage
+		TransactItems                     []map[string]struct {
+			TableName string
+			Item, Key map[string]json.RawMessage
+		}
 	}
 	if err := c.Decode(&in); err != nil {
 		return core.Access{}, err
@@ -95,13 +99,14 @@ func accessOf(c *core.Call) (core.Access, error) {
 	}
 	for _, t := range in.TransactItems[:min(1, len(in.TransactItems))] {
 		for verb, what := range t {
-			in.TableName = what.TableName
+			in.TableName, in.Item, in.Key = what.TableName, what.Item, what.Key
 			on.Action = "dynamodb:" + strings.TrimSuffix(verb, "Item") + "Item"
 			if verb == "ConditionCheck" {
 				on.Action = "dynamodb:ConditionCheckItem"
 			}
 		}
 	}
+	on.Context = leadingKey(c, in.TableName, in.Item, in.Key)
 	switch {
 	case in.ResourceArn != "":
 		on.Resource = in.ResourceArn
@@ -114,6 +119,26 @@ func accessOf(c *core.Call) (core.Access, error) {
 		on.Resource += "/index/" + in.IndexName
 	}
 	return on, nil
+}
+
+// leadingKey is the partition of the single item that a call is about: dynamodb:LeadingKeys, where it is a text. Of queries
+// and batches it is left out, as no policy here asks for theirs.
+func leadingKey[V any](c *core.Call, name string, item, key map[string]V) map[string][]string {
+	t, ok := tablesAt(c.AWS, c.Location).tables[tableName(name)]
+	if !ok || len(item)+len(key) == 0 {
+		return nil
+	}
+	partition := t.KeySchema[0].AttributeName
+	of, found := item[partition]
+	if !found {
+		of, found = key[partition]
+	}
+	raw, err := json.Marshal(of)
+	var text struct{ S string }
+	if !found || err != nil || json.Unmarshal(raw, &text) != nil || text.S == "" {
+		return nil
+	}
+	return map[string][]string{"dynamodb:LeadingKeys": {text.S}}
 }
 
 func tableARN(p core.Location, name string) string {

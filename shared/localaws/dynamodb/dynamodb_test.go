@@ -251,6 +251,41 @@ func TestEachCallNeedsItsOwnRight(t *testing.T) {
 	}
 }
 
+func TestARightToOnePartitionIsNoneToAnother(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	c.makeTable(t)
+	c.AddRole(hub, "one", trusting, `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":["dynamodb:PutItem","dynamodb:GetItem"],"Resource":"*",
+		"Condition":{"ForAllValues:StringEquals":{"dynamodb:LeadingKeys":"a"},"Null":{"dynamodb:LeadingKeys":"false"}}}]}`)
+	client := dynamodb.NewFromConfig(c.signed(t, "role/one/session"))
+	name := aws.String("table")
+	part := func(partition, sort string) types.TransactWriteItem {
+		return types.TransactWriteItem{Put: &types.Put{TableName: name, Item: row{"pk": str(partition), "sk": str(sort)}}}
+	}
+	for what, call := range map[string]func(partition string) error{
+		"put": func(partition string) error {
+			_, err := client.PutItem(t.Context(), &dynamodb.PutItemInput{TableName: name, Item: row{"pk": str(partition), "sk": str("1")}})
+			return err
+		},
+		"get": func(partition string) error {
+			_, err := client.GetItem(t.Context(), &dynamodb.GetItemInput{TableName: name, Key: row{"pk": str(partition), "sk": str("1")}})
+			return err
+		},
+		"put as the second part of a transaction": func(partition string) error {
+			_, err := client.TransactWriteItems(t.Context(), &dynamodb.TransactWriteItemsInput{TransactItems: []types.TransactWriteItem{part("a", "2"), part(partition, "3")}})
+			return err
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			if err := call("a"); err != nil {
+				t.Error(err)
+			}
+			if err := call("b"); err == nil || !strings.Contains(err.Error(), "not authorized to perform: dynamodb:") {
+				t.Errorf("err = %v, want one about the right", err)
+			}
+		})
+	}
+}
+
 func TestCallsThatNobodyMakesAreUnknown(t *testing.T) {
 	client := newCloud(t, localaws.Faults{}).makeTable(t)
 	_, err := client.UpdateItem(t.Context(), &dynamodb.UpdateItemInput{TableName: aws.String("table"), Key: row{"pk": str("a"), "sk": str("1")}})

@@ -35,7 +35,7 @@ func (i transactItem) authorize(c *core.Call) error {
 	if in == nil {
 		return nil
 	}
-	return c.Authorize(core.Access{Action: action, Resource: tableARN(c.Location, tableName(in.TableName))})
+	return c.Authorize(core.Access{Action: action, Resource: tableARN(c.Location, tableName(in.TableName)), Context: leadingKey(c, in.TableName, in.Item, in.Key)})
 }
 
 // cancellation says why a part of a transaction did not work; Code is None for those that would have.

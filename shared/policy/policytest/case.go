@@ -106,15 +106,8 @@ func readRequest(o object) (policy.Request, error) {
 	if r.Unknown, err = q.texts("unknownContext"); err != nil {
 		return r, err
 	}
-	for _, key := range r.Unknown {
-		if key == "" {
-			return r, q.fail("unknownContext", "a key is empty: name a condition key, or \"*\" for all that are not in context")
-		}
-		for given := range r.Context {
-			if strings.EqualFold(given, key) {
-				return r, q.fail("unknownContext", "%s has a value in context: leave it out of one of them", key)
-			}
-		}
+	if err := r.CheckUnknown(); err != nil {
+		return r, q.fail("unknownContext", "%s", err)
 	}
 	return r, nil
 }

@@ -12,6 +12,7 @@ type Intents struct {
 	mu      sync.Mutex
 	intents map[string]store.Intent
 	watches map[string]store.Watch
+	brake   store.Brake
 }
 
 // NewIntents keeps none.
@@ -57,4 +58,24 @@ func (m *Intents) SetWatch(_ context.Context, w store.Watch) (bool, error) {
 	return true, nil
 }
 
+// Brake implements store.Intents.
+func (m *Intents) Brake(context.Context) (store.Brake, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.brake, nil
+}
+
+// SetBrake implements store.Brakes.
+func (m *Intents) SetBrake(_ context.Context, b store.Brake) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.brake.Revision != b.Revision {
+		return false, nil
+	}
+	b.Revision++
+	m.brake = b
+	return true, nil
+}
+
+var _ store.Brakes = (*Intents)(nil)
 var _ store.Intents = (*Intents)(nil)

@@ -20,6 +20,7 @@ import (
 	"github.com/doublelock/doublelock/shared/outbox"
 	"github.com/doublelock/doublelock/shared/preventive"
 	"github.com/doublelock/doublelock/shared/settings"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/shared/trail"
 )
 
@@ -198,6 +199,11 @@ func (h hubParts) Function(ctx context.Context, name string) (fleet.Function, er
 
 func (h hubParts) Late(ctx context.Context) (int, error) {
 	return outbox.Late(ctx, h.table.Outbox(), h.c.Options().Now().Add(-outbox.TooLate))
+}
+
+func (h hubParts) Brake(ctx context.Context) (store.Turn, error) {
+	b, err := h.table.Brake(ctx)
+	return b.Now(), err
 }
 
 func (h hubParts) Unreadable(ctx context.Context) (int, error) {

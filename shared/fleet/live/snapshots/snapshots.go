@@ -28,6 +28,9 @@ func (r reader) Principals(ctx context.Context, account string) (inventory.Snaps
 		return inventory.Snapshot{}, err
 	}
 	s := inventory.Snapshot{Managed: map[string]string{}}
+	if regions, err := principals.Regions(ctx, r.c, account); err == nil { // else it is not known which there are
+		s.Accounts = []inventory.Account{{ID: account, Enabled: regions}}
+	}
 	for _, role := range all.Roles {
 		s.Principals = append(s.Principals, principalOf(role, inventory.Role, account))
 	}

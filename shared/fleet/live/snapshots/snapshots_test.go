@@ -21,6 +21,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/cloud"
 	"github.com/doublelock/doublelock/shared/cloud/secrets"
 	"github.com/doublelock/doublelock/shared/fleet"
@@ -363,6 +364,28 @@ func TestKeysOfOtherAccountsAreReadToo(t *testing.T) {
 			t.Errorf("key %+v", k)
 		}
 	}
+}
+
+// Without both, nobody can tell a Region without secrets from one that nobody read.
+func TestASnapshotSaysWhichRegionsItReadAndWhichThereAre(t *testing.T) {
+	w := newTestAccount(t)
+	taken, err := w.snapshots(nil).Take(t.Context(), shop)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, account := range taken.Accounts {
+		if account.ID != shop {
+			continue
+		}
+		if diff := cmp.Diff([]string{region}, account.Regions); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(arn.Standard.Regions(), account.Enabled); diff != "" {
+			t.Error(diff)
+		}
+		return
+	}
+	t.Error("the account is not in the snapshot")
 }
 
 // What approves a key may change after the plan: a key that is not approved any more, or by what its owner can write alone, blocks.
