@@ -45,7 +45,7 @@ func TestTheServicesOfTheReferenceAreKnown(t *testing.T) {
 	for _, file := range files {
 		service := strings.TrimSuffix(filepath.Base(file), ".json")
 		if !slices.Contains(handing, service) && inventory.ActionsOf(service) == nil && !inventory.ReadsOnly(service+":DescribeNothing") {
-			t.Errorf("%s is not in shared/inventory/elsewhere_services.go: which of its rights hand out credentials?", service)
+			t.Errorf("%s is not in shared/policy/services.go: which of its rights hand out credentials?", service)
 		}
 	}
 }

@@ -30,7 +30,7 @@ type Access struct {
 	secrets    map[string]int    // index in the snapshot by ARN
 	keys       map[string]*Key
 	unread     map[Unread]string // why, by part, account and Region
-	locations     map[location]bool    // whose secrets were read, or are said not to have been
+	locations  map[location]bool // whose secrets were read, or are said not to have been
 	noControls bool              // what is not read of SCPs and RCPs is taken to be none
 
 	documents *documents

@@ -201,7 +201,7 @@ func (a *Access) consequence(action string, s *policy.Statement) consequence {
 			return unproved // AWS has added it since
 		}
 		return worst
-	case handsOutCredentials(action), !services[service]:
+	case handsOutCredentials(action), !policy.IsService(service):
 		return unproved
 	case within(action, reading), within(action, powerful):
 		return followed

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 // settledBy says how an action of a service whose actions are all listed is known not to open more.
@@ -152,5 +153,5 @@ func ReadsOnly(action string) bool {
 			return each.by == byNature && strings.EqualFold(each.name, name)
 		})
 	}
-	return services[service] && within(action, reading) && !handsOutCredentials(action)
+	return policy.IsService(service) && within(action, reading) && !handsOutCredentials(action)
 }

@@ -1,10 +1,13 @@
-package inventory
+package policy
 
 import "strings"
 
-// services are those of AWS, by the prefix of their actions. The drift alarm looks for others.
+// IsService reports whether AWS has a service whose actions have a prefix, such as "kms".
+func IsService(prefix string) bool { return actionPrefixes[prefix] }
+
+// actionPrefixes are those of the services of AWS. The drift alarm looks for others.
 // Source: Service Authorization Reference.
-var services = func() map[string]bool {
+var actionPrefixes = func() map[string]bool {
 	out := map[string]bool{}
 	for _, service := range strings.Fields(`
 		a2c a4b access-analyzer account account-access acm acm-pca aco-automation action-recommendations activate agent-registry
