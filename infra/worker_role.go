@@ -1,6 +1,8 @@
 package main
 
 import (
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 
 	"github.com/doublelock/doublelock/shared/notify/channels"
@@ -11,8 +13,12 @@ import (
 // workerRole is what a worker's function may do: empty its own queue, write its own log, remember, and what its row
 // says. No statement has a value of a secret in reach.
 func workerRole(w worker, n names, key awskms.CfnKey, deployed []channels.Channel) role {
+	queue := []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}
+	if slices.Contains(w.Enters, settings.RoleChange) { // who dies at a secret is followed at once: see handlers.WhileAlive
+		queue = append([]string{"sqs:ChangeMessageVisibility"}, queue...)
+	}
 	may := []preventive.Statement{
-		allow("Queue", []string{"sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"}, []string{n.queue(w.id())}, nil),
+		allow("Queue", queue, []string{n.queue(w.id())}, nil),
 		allow("Logs", []string{"logs:CreateLogStream", "logs:PutLogEvents"}, []string{n.arn("logs", "log-group:/aws/lambda/"+w.id()+":*")}, nil),
 		allow("Traces", []string{"xray:PutTelemetryRecords", "xray:PutTraceSegments"}, []string{"*"}, nil),
 		allow("Records",

@@ -15,15 +15,15 @@ import (
 )
 
 func main() {
-	os.Exit(run())
+	os.Exit(run(time.Now))
 }
 
-func run() int {
+func run(now func() time.Time) int {
 	ctx, stop := signal.NotifyContext(context.Background(), endings()...)
 	defer stop()
 	again, stopAgain := secondSignal(ctx)
 	defer stopAgain()
-	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: input.Standard(ctx, os.Stdin), Now: time.Now, Getenv: os.Getenv, Ends: ctx, Again: again}
+	env := &command.Env{Printer: output.New(os.Stdout, os.Stderr, os.Getenv), Stdin: input.Standard(ctx, os.Stdin), Now: now, Getenv: os.Getenv, Ends: ctx, Again: again}
 	return command.Code(env, rootCommand(env).ExecuteContext(ctx))
 }
 

@@ -12,7 +12,7 @@ import (
 var update = flag.Bool("update", false, "rewrite what the scripts compare with")
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"doublelock": main})
+	testscript.Main(m, map[string]func(){"doublelock": main, "doublelock-ahead": func() { os.Exit(run(ahead)) }, "doublelock-worker": work})
 }
 
 // TestScript runs the command line as a user would; each file in testdata/script of a command is one

@@ -201,3 +201,43 @@ func (d *driver) people(t *testing.T, account, call string, in map[string]any) m
 	}
 	return out
 }
+
+// A process that owns a secret is killed. Its message and its lease are another's within thirty seconds.
+func TestWhatAKilledFunctionOwnedIsAnothersWithinThirtySeconds(t *testing.T) {
+	for name, ended := range map[string]func(d *driver, n int) string{"operate applies what an operator asks for (apply)": isApplied, "remediate re-keys (apply)": isRekeyed} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, o := machines[name], newOracle()
+			w := foundWhere(t, 1, o, m.behavior)
+			bubble(t, w, 1, faults{processes: 1}, o, func(t *testing.T, d *driver) {
+				d.quiet()
+				d.configure(t, m.settings)
+				for n, after := range []int{1, 2, 3} { // its claim, and what it writes then
+					m.provoke(t, d, n+1)
+					d.retire(m.of)
+					reached := false
+					intents := 0
+					d.faults.at = func(c *call) fault {
+						if function, _, _ := strings.Cut(c.of.name, "/"); function != m.of || reached || !c.isIntent() {
+							return none
+						}
+						if intents++; intents < after {
+							return none
+						}
+						reached = true
+						if after == 3 { // else it is written that the change is sent, which is another case
+							return killBefore
+						}
+						return killAfter
+					}
+					m.works(t, d, n+1)
+					d.settle(30 * time.Second)
+					d.faults.at = nil
+					if wrong := ended(d, n+1); !reached || wrong != "" {
+						t.Errorf("thirty seconds after a death at its write %d (%t): %s", after, reached, wrong)
+					}
+				}
+			})
+		})
+	}
+}

@@ -6,7 +6,7 @@ import (
 )
 
 // services are those that the functions call. A storm in which another is called fails: it joins the list, and has outages.
-var services = []string{"cloudtrail", "dynamodb", "events", "iam", "kms", "organizations", "secretsmanager", "sns", "sqs", "sts"}
+var services = []string{"account", "cloudtrail", "dynamodb", "events", "iam", "kms", "organizations", "secretsmanager", "sns", "sqs", "sts"}
 
 // outage is when a service answers nothing.
 type outage struct {

@@ -8,8 +8,9 @@ import (
 	"github.com/doublelock/doublelock/shared/store"
 )
 
-// pastLease is how long a process sleeps at least: whoever waits for it has taken over by then, whatever the clocks say.
-const pastLease = store.DefaultLease + store.LongestCall + 2*store.Skew
+// pastLease is how long a process sleeps at least, of which a call was sent: whoever waits for it has taken over by then, whatever the
+// clocks say.
+const pastLease = store.SignedFor + store.LongestCall + 2*store.Skew
 
 // sleep has the whole process of a call sleep, at it. Its calls do not arrive and are not answered, it notices no time that
 // is over, and no function's end: as a machine that stands still. wake lets it go on.
@@ -44,7 +45,11 @@ func (d *driver) until(c *call, wake func()) {
 		d.faults.wakes(wake)
 		return
 	}
-	time.AfterFunc(pastLease+time.Duration(d.chance("asleep", c.of.name, c.number)*float64(20*time.Minute)), wake)
+	longest, least := 20*time.Minute, pastLease
+	if d.chance("soon", c.of.name, c.number) < 0.5 { // in the middle of another's work, and in time for AWS
+		longest, least = 2*time.Minute, store.DefaultLease
+	}
+	time.AfterFunc(least+time.Duration(d.chance("asleep", c.of.name, c.number)*float64(longest)), wake)
 }
 
 // drowsy is the chance that a process sleeps at a call: most where it writes that it owns something.

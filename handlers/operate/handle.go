@@ -31,6 +31,7 @@ type Handler struct {
 	Dispatch operator.Dispatch
 	Operator string                   // unique id of the role whose sessions may ask; "": nobody may
 	Session  func(name string) string // ARN of a session of that role
+	Hides    handlers.Hides           // may be nil
 	Now      func() time.Time
 	Log      *slog.Logger
 
@@ -42,7 +43,9 @@ type Handler struct {
 // Handle takes a batch of messages. One that could not be carried out now is named in the answer and comes again. None is
 // put back as a new message: its sender would be this function.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, nil, nil, h.one)
+	return handlers.WhileAlive(ctx, batch, h.Hides, func(ctx context.Context) (events.SQSEventResponse, error) {
+		return handlers.OneByOne(ctx, batch, reserve, nil, nil, h.one)
+	})
 }
 
 func (h *Handler) one(ctx context.Context, message events.SQSMessage) error {

@@ -24,6 +24,6 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 		Session: func(name string) string {
 			return arn.PartitionOf(h.Home).New("sts", "", h.Account, "assumed-role/"+settings.RoleOperator+"/"+name).String()
 		},
-		Now: h.Now, Log: h.Log,
+		Hides: h.Queue(), Now: h.Now, Log: h.Log,
 	}, nil
 }

@@ -30,7 +30,9 @@ type Outcome struct {
 
 // Handle takes a batch of notices. One whose change could not be finished is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, h.one)
+	return handlers.WhileAlive(ctx, batch, h.Hides, func(ctx context.Context) (events.SQSEventResponse, error) {
+		return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, h.one)
+	})
 }
 
 func (h *Handler) legible(message events.SQSMessage) error {

@@ -67,5 +67,6 @@ type Handler struct {
 	Account   string // and in which account; "" accepts any
 	Now       func() time.Time
 	Later     handlers.Later // may be nil
+	Hides     handlers.Hides // may be nil
 	Log       *slog.Logger
 }

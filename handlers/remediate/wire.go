@@ -31,7 +31,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	return &Handler{
 		Secrets: secrets.New(c), Keys: keys, Records: records, Bus: h.Notices(), Modes: modes{all}, Inspector: detect.NewInspector(h, keys),
 		Machine: machine.Engine, KeyFor: r.KeyFor, Approved: r.Approved, Approval: approval, Waivers: r.GuardWaivers(),
-		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Later: h.Later(), Log: h.Log,
+		By: h.Session, Source: settings.EventSource, Account: h.Account, Now: h.Now, Later: h.Later(), Hides: h.Queue(), Log: h.Log,
 	}, nil
 }
 

@@ -23,12 +23,14 @@ const reserve = 20 * time.Second
 // Handle takes a batch of scheduled tasks. One that failed is named in the answer and comes again. A sweep that ran out
 // of time did not fail: the next one goes on where it ended.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, func(ctx context.Context, message events.SQSMessage) error {
-		err := h.one(ctx, []byte(message.Body))
-		if err != nil {
-			h.Log.ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
-		}
-		return err
+	return handlers.WhileAlive(ctx, batch, h.Hides, func(ctx context.Context) (events.SQSEventResponse, error) {
+		return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, func(ctx context.Context, message events.SQSMessage) error {
+			err := h.one(ctx, []byte(message.Body))
+			if err != nil {
+				h.Log.ErrorContext(ctx, "task", "message", message.MessageId, "action", "failed", "error", err)
+			}
+			return err
+		})
 	})
 }
 

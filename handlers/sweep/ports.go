@@ -83,5 +83,6 @@ type Handler struct {
 	PerAccount  time.Duration // before the other accounts had their turn; 0 is three minutes
 	Now         func() time.Time
 	Later       handlers.Later // may be nil
+	Hides       handlers.Hides // may be nil
 	Log         *slog.Logger   // one line a task, one for each location or secret that failed
 }

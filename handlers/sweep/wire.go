@@ -30,7 +30,7 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 	return &Handler{
 		Accounts: enrolled{accounts.LastEnrolled(c, r, h.Management, accounts.Memory{Answers: h.Answers(), Now: h.Now, Log: h.Log})}, Regions: h.Regions, Secrets: secrets.New(c), Records: table.Open(c, h.Table),
 		Inspector: inspector, Concurrency: c.Options().Concurrency, Jobs: jobs, Bus: h.Notices(), Directory: h.Directory(),
-		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Later: h.Later(), Log: h.Log,
+		Account: h.Account, Home: h.Home, Table: h.Table, Waivers: r.GuardWaivers(), Now: h.Now, Later: h.Later(), Hides: h.Queue(), Log: h.Log,
 	}, nil
 }
 

@@ -55,18 +55,21 @@ type Handler struct {
 	Paused    string        // name of the metric: whether changes are paused
 	Now       func() time.Time
 	Later     handlers.Later // may be nil
+	Hides     handlers.Hides // may be nil
 	Account   string         // the hub's: tasks of others are ignored
 	Log       *slog.Logger   // one line a message
 }
 
 // Handle takes a batch of messages. One that could not be handled is named in the answer and comes again.
 func (h *Handler) Handle(ctx context.Context, batch events.SQSEvent) (events.SQSEventResponse, error) {
-	return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, func(ctx context.Context, message events.SQSMessage) error {
-		err := h.one(ctx, []byte(message.Body))
-		if err != nil {
-			h.Log.ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
-		}
-		return err
+	return handlers.WhileAlive(ctx, batch, h.Hides, func(ctx context.Context) (events.SQSEventResponse, error) {
+		return handlers.OneByOne(ctx, batch, reserve, h.Later, h.legible, func(ctx context.Context, message events.SQSMessage) error {
+			err := h.one(ctx, []byte(message.Body))
+			if err != nil {
+				h.Log.ErrorContext(ctx, "message", "message", message.MessageId, "action", "failed", "error", err)
+			}
+			return err
+		})
 	})
 }
 

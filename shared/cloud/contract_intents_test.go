@@ -1,6 +1,7 @@
 package cloud_test
 
 import (
+	"context"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -152,11 +153,12 @@ func passedOn(t *testing.T, w *world) {
 		clock := func() time.Time { return now.Add(skew) }
 		start := now
 		intents := table.Open(w.cloud(t, func(o *cloud.Options) { o.Now = clock }), name).Intents()
-		return &store.Effects{Intents: intents, Worker: worker, Now: clock, Elapsed: func() time.Duration { return now.Sub(start) }}
+		return &store.Effects{Intents: intents, Worker: worker, Now: clock, Elapsed: func() time.Duration { return now.Sub(start) },
+			Sleep: func(context.Context, time.Duration) error { return context.DeadlineExceeded }} // none has the time to wait
 	}
 	held := func(e *store.Effects, want bool) *store.Hold {
 		t.Helper()
-		h, err := e.Hold(t.Context(), secretARN)
+		h, err := e.Hold(t.Context(), secretARN, nil)
 		if (err == nil) != want {
 			t.Fatalf("%s at %s: %v, want to hold it: %t", e.Worker, now.Format(time.TimeOnly), err, want)
 		}
@@ -165,10 +167,10 @@ func passedOn(t *testing.T, w *world) {
 	held(open("dead", 0), true)
 	waits := open("waits", -4*time.Minute)
 	held(waits, false)
-	now = now.Add(5 * time.Minute)
+	now = now.Add(store.DefaultLease - time.Second)
 	held(waits, false)
 	held(open("short-lived", 5*time.Minute), false) // nine minutes ahead of who saw it first
-	now = now.Add(31 * time.Second)
+	now = now.Add(2 * time.Second)
 	h := held(waits, true)
 	held(open("next", 0), false)
 	if err := h.Release(t.Context()); err != nil {
@@ -176,9 +178,9 @@ func passedOn(t *testing.T, w *world) {
 	}
 	h = held(open("last", 0), true) // and dies
 	held(open("short-lived too", 0), false)
-	now = now.Add(25 * time.Minute) // two clocks that are ten minutes off, and the lease
+	now = now.Add(2*store.Skew + store.DefaultLease - time.Second) // two clocks that are ten minutes off, and the lease
 	held(open("short-lived as well", 0), false)
-	now = now.Add(31 * time.Second)
+	now = now.Add(2 * time.Second)
 	held(open("heir", 0), true)
 	if err := h.Release(t.Context()); err != nil {
 		t.Fatal(err)

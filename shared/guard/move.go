@@ -27,10 +27,11 @@ type Move struct {
 // LostReader is a reader that was refused after a move, and what was done about it.
 type LostReader struct {
 	Principal string `json:"principal"`
-	Right     string `json:"right,omitzero"`   // it lacks, such as "kms:Decrypt on KEY"; "" where secret or key may have refused it
-	Answer    string `json:"answer"`           // of the machine: rollback, grant, page, session
-	Again     int    `json:"again,omitzero"`   // times that it was refused since the last notice of it, those ten minutes after another not counted
-	Problem   string `json:"problem,omitzero"` // that a rollback or grant met, in half a sentence that says which
+	Right     string `json:"right,omitzero"`    // it lacks, such as "kms:Decrypt on KEY"; "" where secret or key may have refused it
+	Answer    string `json:"answer"`            // of the machine: rollback, grant, page, session
+	Again     int    `json:"again,omitzero"`    // times that it was refused since the last notice of it, those ten minutes after another not counted
+	Problem   string `json:"problem,omitzero"`  // that a rollback or grant met, in half a sentence that says which
+	Security  bool   `json:"security,omitzero"` // for those who watch who starts such sessions, whoever owns the secret
 }
 
 // Remedy is what lets one reader keep its access: statements, all of which are needed, or what a person decides where no

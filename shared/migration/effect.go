@@ -65,6 +65,67 @@ func (v *visit) carries(keyARN string) func(ctx context.Context) (bool, error) {
 	})
 }
 
+// carriesBefore looks whether the previous key is set again, and the versions carry it.
+func (v *visit) carriesBefore() func(ctx context.Context) (bool, error) {
+	return v.sees(func(s guard.Secret) bool { return v.job.Before.is(s) && !notBack(s, v.job.Before).Again })
+}
+
+// seen looks whether the secret shows that a call was carried out which a worker sent before it died. Of what no look tells, the
+// time that AWS takes it is waited for.
+func (e *Engine) seen(secret string) store.Seen {
+	return func(ctx context.Context, i store.Intent) bool {
+		j, err := e.load(ctx, secret)
+		if err != nil || j.Revision == 0 {
+			return false
+		}
+		v := &visit{Engine: e, job: j}
+		s, err := v.Secrets.Describe(ctx, v.ref())
+		if err != nil {
+			return false
+		}
+		current, _ := guard.CopiesOf(s).Current()
+		for _, c := range guard.CopiesOf(s).Here().Labelled().List { // the one that was current and is not any more
+			if c.Version != current.Version && (store.Change{Call: string(DoRotate), Wanted: v.wanted("a version after", c.Version)}).Is(i) {
+				return true
+			}
+		}
+		for _, c := range v.sendable() {
+			if c.Is(i) {
+				there, err := c.Look(ctx)
+				return err == nil && there
+			}
+		}
+		return false
+	}
+}
+
+// sendable are the changes of keys and copies that the job makes at some time.
+func (v *visit) sendable() []store.Change {
+	all := []store.Change{{Call: string(DoRekey), Wanted: v.wanted("key", v.job.Target), Look: v.carries(v.job.Target)}}
+	if v.job.Before == nil {
+		return all
+	}
+	all = append(all, store.Change{Call: string(DoRekey), Wanted: v.wanted("key", v.job.Before.key(), v.try()), Look: v.carriesBefore()})
+	for _, c := range v.job.Copies {
+		keys := []string{c.Target}
+		for _, was := range v.job.Before.Replicas {
+			if was.Region == c.Region {
+				keys = append(keys, keyOf(was))
+			}
+		}
+		var removed store.Change
+		v.removeReplica(&removed, c.Region)
+		all = append(all, removed)
+		for _, key := range keys {
+			var rekeyed, added store.Change
+			v.rekeyReplicaTo(&rekeyed, c.Region, key)
+			v.addReplica(&added, c.Region, key)
+			all = append(all, rekeyed, added)
+		}
+	}
+	return all
+}
+
 // rotated looks for a version that was not there before, current or on its way.
 func (v *visit) rotated(before guard.Secret) func(ctx context.Context) (bool, error) {
 	had := guard.CopiesOf(before).Here().List

@@ -162,7 +162,7 @@ func (v *visit) stuckAfter(ctx context.Context, step Step, err error) {
 
 // claim makes this worker the only one that changes a secret, until it leaves.
 func (e *Engine) claim(ctx context.Context, secret string) (*visit, error) {
-	hold, err := e.Effects.Hold(ctx, secret)
+	hold, err := e.Effects.Hold(ctx, secret, e.seen(secret))
 	if errors.Is(err, store.ErrHeld) {
 		err = heldError{err}
 	}
@@ -198,6 +198,12 @@ func (v *visit) load(ctx context.Context, secret string) error {
 	}
 	v.job = v.job.under(v.Rules, v.By, v.Now().UTC())
 	v.job.Lease = Lease{}
+	if p := v.job.Pending; p != nil && p.Action == DoRotate && v.hold != nil && v.hold.Unsent(string(DoRotate)) { // no rotation to wait for
+		v.job.Pending = nil
+		if v.job.LastChangeAt.Equal(p.At) {
+			v.job.LastChangeAt = slices.MaxFunc([]time.Time{v.job.RekeyedAt, v.job.FirstNewAt}, time.Time.Compare)
+		}
+	}
 	return nil
 }
 

@@ -90,7 +90,11 @@ func TestASessionThatItsOwnPolicyRestrictsMovesNothingBack(t *testing.T) {
 	if w.secret.KeyID == "" || w.lost() != 1 {
 		t.Fatalf("key %q, notified %d times", w.secret.KeyID, w.lost())
 	}
-	if says := w.notices[len(w.notices)-1].Describe(); !strings.Contains(says, role("app")) || !strings.Contains(says, "in one of its sessions") || strings.Contains(says, "breaks at the next version") || strings.Contains(says, "add the statement") {
+	named := w.notices[len(w.notices)-1] // for security, once a principal and day
+	if r := named.Move.Reader; !r.Security || r.Principal != role("app") || named.ID != "reader_lost|security|"+role("app")+"|"+now.Format(time.DateOnly) || !strings.Contains(named.Describe(), "event e-0") {
+		t.Errorf("security reads %+v: %q", named, named.Describe())
+	}
+	if says := w.notices[len(w.notices)-2].Describe(); !strings.Contains(says, role("app")) || !strings.Contains(says, "in one of its sessions") || strings.Contains(says, "breaks at the next version") || strings.Contains(says, "add the statement") {
 		t.Errorf("the owner reads %q", says)
 	}
 	j := w.job(t)

@@ -318,6 +318,9 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 		reader = v.assessed(ctx, s, v.keyRead(r), r.Principal)
 	}
 	v.put(said(answer, problem))
+	if answer == AnswerSession {
+		v.put(v.toSecurity(r, why))
+	}
 	v.promised = ""
 	v.job.forget(r)
 	denial := Denial{Principal: r.Principal, EventID: r.EventID, At: r.At, By: r.By, What: r.What, Answer: answer}
@@ -338,6 +341,21 @@ func (v *visit) answer(ctx context.Context, r Refused) (Answer, error) {
 const cutOff = "; whether that came to its end is not known: doublelock migrate status says it"
 
 // daily is how often people are notified of a reader that polls and keeps failing.
+// toSecurity names a principal one of whose sessions had a read refused that its role may make, with what was seen. Its ID is the same
+// for every secret of a day, so that it is sent once.
+func (v *visit) toSecurity(r Refused, why string) guard.Notice {
+	seen := "its read failed"
+	if !r.Read {
+		seen = "KMS refused it the new key"
+	}
+	n := v.notice(guard.NoticeReaderLost, guard.Move{
+		Reason: fmt.Sprintf("%s. Seen: %s at %s, event %s", why, seen, guard.Minute(r.At), r.EventID),
+		Reader: &guard.LostReader{Principal: r.Principal, Answer: string(AnswerSession), Security: true},
+	}, r.At)
+	n.ID, n.EventID, n.Actor = fmt.Sprintf("%s|security|%s|%s", guard.NoticeReaderLost, r.Principal, r.At.UTC().Format(time.DateOnly)), r.EventID, r.Principal
+	return n
+}
+
 const daily = 24 * time.Hour
 
 // notified is the latest notice of a reader that nothing can be done for but to notify people, if it is of the last day.

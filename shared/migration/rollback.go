@@ -66,8 +66,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	}
 	if before := j.Before.key(); !j.Before.is(s) || notBack(s, j.Before).Again {
 		if err := v.effect(ctx, store.Change{
-			Call: string(DoRekey), Wanted: v.wanted("key", before, v.try()),
-			Look: v.sees(func(s guard.Secret) bool { return j.Before.is(s) && !notBack(s, j.Before).Again }),
+			Call: string(DoRekey), Wanted: v.wanted("key", before, v.try()), Look: v.carriesBefore(),
 			Send: func(ctx context.Context) error { return v.Secrets.Rekey(ctx, v.ref(), before) },
 		}); err != nil {
 			return v.noWayBack(ctx, why, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
+	"github.com/doublelock/doublelock/shared/store"
 	"github.com/doublelock/doublelock/shared/window"
 )
 
@@ -55,7 +56,7 @@ const fieldWindows = "windows"
 
 // Defaults are careful ones.
 func Defaults() Rules {
-	return Rules{From: "the defaults", Observe: Duration(24 * time.Hour), Watch: Duration(48 * time.Hour), Quiet: Duration(10 * time.Minute), Lease: Duration(5 * time.Minute),
+	return Rules{From: "the defaults", Observe: Duration(24 * time.Hour), Watch: Duration(48 * time.Hour), Quiet: Duration(10 * time.Minute), Lease: Duration(store.DefaultLease),
 		PerHour: 60, PerAccountHour: 20, RescuesPerDay: 10, HaltRate: 0.1, Flips: 2, AutoRollback: true, GrantFor: Duration(24 * time.Hour), MustKeep: KeepWorkloads}
 }
 

@@ -80,6 +80,10 @@ func TestOwnerLadder(t *testing.T) {
 			guard.Notice{Kind: guard.NoticeTampered, Actor: alice},
 			notify.Owner{Name: "security", Route: "security", How: "whoever did it must not be the only one who is notified"},
 		},
+		"who starts sessions with a policy of its own is not only for the secret's owner": {
+			guard.Notice{Kind: guard.NoticeReaderLost, Tags: map[string]string{"Owner": "team-payments"}, Actor: alice, Move: &guard.Move{Reader: &guard.LostReader{Answer: "session", Security: true}}},
+			notify.Owner{Name: "security", Route: "security", How: "who starts sessions with a policy of their own is theirs to find out"},
+		},
 		"a key that was switched off is not only for whoever did it": {
 			guard.Notice{Kind: guard.NoticeIncident, Actor: alice, Account: "111122223333"},
 			notify.Owner{Name: "security", Route: "security", How: "no tag, person or account names another owner"},

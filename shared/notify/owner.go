@@ -41,6 +41,9 @@ func (d Directory) Resolve(n guard.Notice) Owner {
 	if n.Kind == guard.NoticeTampered {
 		return d.Last("whoever did it must not be the only one who is notified")
 	}
+	if n.Move != nil && n.Move.Reader != nil && n.Move.Reader.Security {
+		return d.Last("who starts sessions with a policy of their own is theirs to find out")
+	}
 	unreachable := ""
 	if tag, value := d.tagged(n.Tags); value != "" {
 		if route, ok := d.route(value); ok {

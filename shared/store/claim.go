@@ -38,7 +38,7 @@ type Claims interface {
 }
 
 // MayBegin is how long after it was asked for a beginning may be followed by the bytes.
-const MayBegin = DefaultLease / 10
+const MayBegin = SignedFor / 10
 
 // UnderWay is how long a delivery that was begun may be under way: what was signed before is refused by AWS after that.
-const UnderWay = DefaultLease + LongestCall
+const UnderWay = SignedFor + LongestCall

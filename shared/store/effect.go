@@ -7,21 +7,27 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 )
 
 const (
-	// DefaultLease is how long an owner that writes nothing stays the owner. It is as long as AWS takes a signed request
-	// (IAM user guide, "Troubleshoot Signature Version 4": five minutes after its time stamp), so that what an owner
-	// signed and was too slow to send is refused by AWS itself when another takes over.
-	DefaultLease = 5 * time.Minute
+	// DefaultLease is how long an owner that writes nothing stays the owner, where no call of it may be under way. One that
+	// lives writes four times as often.
+	DefaultLease = 15 * time.Second
+	// SignedFor is how long AWS takes a signed request (IAM user guide, "Troubleshoot Signature Version 4": five minutes
+	// after its time stamp): what an owner signed and is too slow to send is refused by AWS itself after that.
+	SignedFor = 5 * time.Minute
 	// LongestCall is how long AWS may be at a call that was sent and not answered.
 	LongestCall = 30 * time.Second
 	// Skew is how wrong the clock of a machine may be: two are apart by twice as much at most.
 	Skew = 10 * time.Minute
 
-	betweenLooks = 2 * time.Second
-	releaseIn    = 5 * time.Second
+	beats         = 4 // of an owner in its lease
+	betweenLooks  = 2 * time.Second
+	betweenClaims = time.Second
+	releaseIn     = 5 * time.Second
+	writtenIn     = SignedFor / 10 // the write that a call is sent
 )
 
 // ErrHeld says that another worker owns a target.
@@ -35,9 +41,11 @@ var ErrUnknown = errors.New("it was sent and not answered, and whether it was ma
 
 // Effects makes changes of what other workers change too, so that one at a time does, and none after another took over.
 //
-// No decision rests on the clock of another machine: a worker takes a target over from one that died only after it saw,
-// by its own monotonic clock, that the owner wrote nothing for the owner's lease and the longest call. A process that
-// does not live that long leaves what it saw for the next, in an item of its own, and the next adds what clocks may differ by.
+// An owner that lives writes all the time (a heartbeat). No decision rests on the clock of another machine: a worker takes a
+// target over from one that died only after it saw, by its own monotonic clock, that the owner wrote nothing for the owner's
+// lease. Where the last that it wrote is that a call is sent, and what is true now does not show that it was carried out, it
+// waits until AWS takes that call no longer. A process that does not live that long leaves what it saw for the next, in an
+// item of its own, and the next adds what clocks may differ by.
 type Effects struct {
 	Intents Intents
 	Worker  string        // who we are, different for every process
@@ -98,39 +106,104 @@ func (e *Effects) since(m moment) time.Duration {
 	return max(now.mono-m.mono, now.wall.Sub(m.wall))
 }
 
-// Hold is a target that this worker owns. It is used by one goroutine.
+// Hold is a target that this worker owns. It is used by one goroutine, beside that of its heartbeat.
 type Hold struct {
 	e       *Effects
-	intent  Intent
-	unknown bool // a call may be under way: nobody may take over before the lease ends
-	lost    bool
+	unknown bool          // a call may be under way: nobody may take over before it can be no longer
+	stop    func()        // the heartbeat
+	turn    chan struct{} // full while one of the two writes
+
+	mu     sync.Mutex
+	intent Intent
+	lost   bool
 }
 
-// Hold makes this worker the owner of a target. ErrHeld: another is, and nobody has seen it idle for long enough yet.
-func (e *Effects) Hold(ctx context.Context, target string) (*Hold, error) {
-	i, err := e.Intents.Intent(ctx, target)
+// Seen reports, of a call that was sent by an owner that died, that what is true now shows that it was carried out.
+type Seen func(ctx context.Context, i Intent) bool
+
+// Hold makes this worker the owner of a target, until it releases it or dies. Where another is the owner, it waits until it sees
+// that one alive, released or dead. ErrHeld: it lives, or a call of it may be under way. seen may be nil: nobody can say.
+func (e *Effects) Hold(ctx context.Context, target string, seen Seen) (*Hold, error) {
+	i, err := e.free(ctx, target, seen)
 	if err != nil {
 		return nil, fmt.Errorf("claim %s: %w", target, err)
 	}
-	if i.Owner != "" {
-		idle, err := e.idle(ctx, i)
-		if err != nil {
-			return nil, fmt.Errorf("claim %s: %w", target, err)
-		}
-		if !idle {
-			return nil, fmt.Errorf("claim %s: %w: %s, for at most %s if it has died", target, ErrHeld, i.Owner, e.patience(i)+2*Skew)
-		}
-	}
 	i.Target, i.Owner, i.Lease = target, e.Worker+"/"+rand.Text(), e.lease().String()
 	i.Fence++
-	h := &Hold{e: e, intent: i}
-	switch err := h.write(ctx, h.intent); {
+	h := &Hold{e: e, intent: i, stop: func() {}, turn: make(chan struct{}, 1)}
+	switch err := h.write(ctx, i); {
 	case errors.Is(err, ErrLost):
 		return nil, fmt.Errorf("claim %s: %w: another was quicker", target, ErrHeld)
 	case err != nil:
 		return nil, fmt.Errorf("claim %s: %w", target, errors.Join(err, h.Release(ctx))) // it may have been written
 	}
+	beating, stop := context.WithCancel(ctx)
+	h.stop = stop
+	go h.beat(beating)
 	return h, nil
+}
+
+// beat writes that the owner lives, until it releases the target or loses it. A process that stands still does not.
+func (h *Hold) beat(ctx context.Context) {
+	for Sleep(ctx, h.e.lease()/beats) == nil {
+		if errors.Is(h.inTurn(ctx, func() error { return h.store(ctx, h.now()) }), ErrLost) {
+			return
+		}
+	}
+}
+
+// now is the intent as this worker wrote it last.
+func (h *Hold) now() Intent {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.intent
+}
+
+func (h *Hold) set(i Intent) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.intent = i
+}
+
+func (h *Hold) gone() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.lost
+}
+
+func (h *Hold) lose() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.lost = true
+}
+
+// free is the intent of a target that can be taken.
+func (e *Effects) free(ctx context.Context, target string, seen Seen) (Intent, error) {
+	first := int64(0)
+	for looks := 0; ; looks++ {
+		i, err := e.Intents.Intent(ctx, target)
+		if err != nil || i.Owner == "" {
+			return i, err
+		}
+		idle := e.seen.Unchanged(target, i.Revision, e.elapsed())
+		silent := idle >= e.leaseOf(i)
+		if silent && i.underWay() && seen != nil && seen(ctx, i) {
+			i.Outcome = Made
+			return i, nil
+		}
+		if idle >= e.patience(i) {
+			return i, nil
+		}
+		if looks == 0 {
+			first = i.Revision
+			if long, err := e.watched(ctx, i); err != nil || long {
+				return i, err
+			}
+		}
+		if silent || i.Revision != first || looks > int(e.lease()/betweenClaims)+1 || e.sleep(ctx, betweenClaims) != nil {
+			return i, fmt.Errorf("%w: %s, for at most %s if it has died", ErrHeld, i.Owner, e.patience(i)+2*Skew)
+		}
+	}
 }
 
 // Owner is who owns a target, dead or alive; "" is nobody. It watches nothing.
@@ -142,20 +215,23 @@ func (e *Effects) Owner(ctx context.Context, target string) (string, error) {
 	return i.Owner, nil
 }
 
-// patience is how long the owner of an intent must have written nothing before another takes over.
-func (e *Effects) patience(i Intent) time.Duration {
-	lease, err := time.ParseDuration(i.Lease)
-	if err != nil || lease < e.lease() {
-		lease = e.lease()
-	}
-	return lease + LongestCall
+// leaseOf is how long the owner of an intent must have written nothing before another looks whether it may take over.
+func (e *Effects) leaseOf(i Intent) time.Duration {
+	lease, _ := time.ParseDuration(i.Lease) // 0 of what nobody writes
+	return max(lease, e.lease())
 }
 
-// idle reports that the owner of an intent was seen to write nothing for long enough, and otherwise remembers what was seen.
-func (e *Effects) idle(ctx context.Context, i Intent) (bool, error) {
-	if e.seen.Unchanged(i.Target, i.Revision, e.elapsed()) >= e.patience(i) {
-		return true, nil
+// patience is how long the owner of an intent must have written nothing before another takes over, whatever is true.
+func (e *Effects) patience(i Intent) time.Duration {
+	if i.underWay() {
+		return max(e.leaseOf(i), SignedFor) + LongestCall
 	}
+	return e.leaseOf(i)
+}
+
+// watched reports that another process saw the owner of an intent write nothing for long enough, and otherwise writes down what
+// this one sees.
+func (e *Effects) watched(ctx context.Context, i Intent) (bool, error) {
 	w, err := e.Intents.Watch(ctx, i.Target)
 	if err != nil {
 		return false, err
@@ -170,9 +246,26 @@ func (e *Effects) idle(ctx context.Context, i Intent) (bool, error) {
 
 // write stores what the owner does. ErrLost: it is not the owner any more.
 func (h *Hold) write(ctx context.Context, i Intent) error {
-	if h.lost {
+	return h.inTurn(ctx, func() error { return h.store(ctx, i) })
+}
+
+func (h *Hold) inTurn(ctx context.Context, write func() error) error {
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	defer func() { <-h.turn }()
+	return write()
+}
+
+// store is write for who has the turn.
+func (h *Hold) store(ctx context.Context, i Intent) error {
+	was := h.now()
+	if h.gone() {
 		return ErrLost
 	}
+	i.Revision, i.Stored = was.Revision, was.Stored // a heartbeat may have come between
 	for range 2 {
 		ok, err := h.e.Intents.SetIntent(ctx, i)
 		if err != nil {
@@ -180,42 +273,50 @@ func (h *Hold) write(ctx context.Context, i Intent) error {
 		}
 		if ok {
 			i.Revision++
-			h.intent = i
+			h.set(i)
 			return nil
 		}
 		have, err := h.e.Intents.Intent(ctx, i.Target)
 		if err != nil {
 			return err
 		}
-		if have.Owner != h.intent.Owner {
+		if have.Owner != was.Owner {
 			break
 		}
 		// An earlier write of ours arrived, and its answer did not; or a newer version added something.
 		i.Revision, i.Stored = have.Revision, have.Stored
 	}
-	h.lost = true
+	h.lose()
 	return ErrLost
 }
 
 // Open is the last change of the target if nobody knows how it ended. The state of the target says it.
 func (h *Hold) Open() (call string, open bool) {
-	return h.intent.Call, h.intent.Call != "" && h.intent.Outcome == ""
+	i := h.now()
+	return i.Call, i.Call != "" && i.Outcome == ""
 }
 
-// Release lets others have the target at once; after a call that may still be under way, and after a failure to write it,
-// when the lease ends. It writes even when the context has ended.
+// Unsent reports that the last change of the target is a call that was begun and never left: its worker died before.
+func (h *Hold) Unsent(call string) bool {
+	i := h.now()
+	return i.Call == call && i.Outcome == "" && !i.Sent
+}
+
+// Release lets others have the target at once; after a call that may still be under way when it can be no longer, and after a
+// failure to write it when the lease ends. It writes even when the context has ended.
 func (h *Hold) Release(ctx context.Context) error {
-	if h.unknown || h.lost {
+	h.stop()
+	if h.unknown {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseIn)
 	defer cancel()
-	i := h.intent
+	i := h.now()
 	i.Owner, i.Lease = "", ""
 	if err := h.write(ctx, i); err != nil && !errors.Is(err, ErrLost) {
 		return fmt.Errorf("release %s: %w", i.Target, err)
 	}
-	h.lost = true
+	h.lose()
 	return nil
 }
 
@@ -233,6 +334,14 @@ type Change struct {
 	Send func(ctx context.Context) error
 	// Later reports that AWS did not refuse for good: the next try is of the same intent. nil: it always did.
 	Later func(err error) bool
+}
+
+// Is reports that an intent is to make this change.
+func (c Change) Is(i Intent) bool { return i.Call == c.Call && i.Wanted == c.digest() }
+
+func (c Change) digest() string {
+	sum := sha256.Sum256([]byte(c.Wanted))
+	return hex.EncodeToString(sum[:16])
 }
 
 // ErrNotAllowed says that nothing was done because Allow said no.
@@ -279,11 +388,9 @@ func (h *Hold) Do(ctx context.Context, c Change) (Outcome, error) {
 
 // next is the intent of a change: the one that is open already if it is the same.
 func (h *Hold) next(c Change) Intent {
-	sum := sha256.Sum256([]byte(c.Wanted))
-	next, wanted := h.intent, hex.EncodeToString(sum[:16])
-	same := next.Call == c.Call && next.Wanted == wanted && (next.Outcome == "" || next.Outcome == NotMade)
-	if !same {
-		next.Call, next.Wanted, next.Begun, next.Counted = c.Call, wanted, h.e.Now().UTC(), false
+	next := h.now()
+	if !c.Is(next) || next.Outcome != "" && next.Outcome != NotMade {
+		next.Call, next.Wanted, next.Begun, next.Counted = c.Call, c.digest(), h.e.Now().UTC(), false
 	}
 	next.Sent, next.Outcome = false, ""
 	return next
@@ -292,7 +399,7 @@ func (h *Hold) next(c Change) Intent {
 // send makes the call and settles how it ended.
 func (h *Hold) send(ctx context.Context, c Change, from moment) (Outcome, error) {
 	sending := NewSending(func(ctx context.Context) error { return h.check(ctx, from) })
-	calling, cancel := context.WithTimeout(ctx, max(h.within()-h.e.since(from), 0))
+	calling, cancel := context.WithTimeout(ctx, max(sentWithin-h.e.since(from), 0))
 	failed := c.Send(WithSending(calling, sending))
 	late := calling.Err() != nil && ctx.Err() == nil
 	cancel()
@@ -300,33 +407,33 @@ func (h *Hold) send(ctx context.Context, c Change, from moment) (Outcome, error)
 	sent, unanswered := sending.state()
 	switch {
 	case failed == nil:
-		return Made, h.settle(ctx, h.intent, Made)
+		return Made, h.settle(ctx, h.now(), Made)
 	case !sent && late && !errors.Is(failed, ErrLost): // AWS did not fail, whatever it looks like
 		return "", errTooSlow
 	case !sent: // it never left
 		return "", failed
 	case !unanswered && c.Later != nil && c.Later(failed):
-		return NotMade, errors.Join(failed, h.settle(ctx, h.intent, NotMade))
+		return NotMade, errors.Join(failed, h.settle(ctx, h.now(), NotMade))
 	case !unanswered:
-		return Refused, errors.Join(failed, h.settle(ctx, h.intent, Refused))
+		return Refused, errors.Join(failed, h.settle(ctx, h.now(), Refused))
 	}
 	return h.settleByLooking(ctx, c, sentAt, failed)
 }
 
-// within is how long after the first look a change may be sent, and answered: well inside the lease.
-func (h *Hold) within() time.Duration { return h.e.lease() / 2 }
+// sentWithin is how long after the first look a change may be sent, and answered: well before others stop waiting for it.
+const sentWithin = SignedFor / 2
 
-// check is the last thing before the bytes go: it is written, by the owner that it was, that they do. That moves the
-// counter, so whoever waits for this worker waits its whole lease from here. Its own time counts.
+// check is the last thing before the bytes go: it is written, by the owner that it was, that they do. That moves the counter, so
+// whoever waits for this worker waits from here for as long as AWS takes the call. Its own time counts.
 func (h *Hold) check(ctx context.Context, from moment) error {
 	if err := h.e.Free(ctx); err != nil {
 		return err
 	}
 	asked := h.e.moment()
-	next := h.intent
+	next := h.now()
 	next.Sent = true
 	err := h.write(ctx, next)
-	late := h.e.since(asked) >= h.e.lease()/10 || h.e.since(from) >= h.within()
+	late := h.e.since(asked) >= writtenIn || h.e.since(from) >= sentWithin
 	switch {
 	case errors.Is(err, ErrLost):
 		return fmt.Errorf("%w: %w", ErrFenced, err)
@@ -365,10 +472,10 @@ func (h *Hold) settleByLooking(ctx context.Context, c Change, sentAt moment, fai
 			return "", errors.Join(ErrUnknown, failed, err)
 		case there:
 			h.unknown = false
-			return Made, h.settle(ctx, h.intent, Made)
+			return Made, h.settle(ctx, h.now(), Made)
 		case over:
 			h.unknown = false
-			return NotMade, errors.Join(failed, h.settle(ctx, h.intent, NotMade))
+			return NotMade, errors.Join(failed, h.settle(ctx, h.now(), NotMade))
 		}
 		if err := h.e.sleep(ctx, betweenLooks); err != nil {
 			return "", errors.Join(ErrUnknown, failed, err)
@@ -377,19 +484,15 @@ func (h *Hold) settleByLooking(ctx context.Context, c Change, sentAt moment, fai
 	return "", errors.Join(ErrUnknown, failed)
 }
 
-// Do makes one change of a target that this worker owns for no longer than that. Of another who does the same it waits a
-// second for the end.
+// Do makes one change of a target that this worker owns for no longer than that.
 func (e *Effects) Do(ctx context.Context, target string, c Change) (Outcome, error) {
-	h, err := e.Hold(ctx, target)
-	for range 5 {
-		if !errors.Is(err, ErrHeld) {
-			break
+	h, err := e.Hold(ctx, target, func(ctx context.Context, i Intent) bool {
+		if !c.Is(i) {
+			return false
 		}
-		if err := e.sleep(ctx, time.Second/5); err != nil {
-			return "", err
-		}
-		h, err = e.Hold(ctx, target)
-	}
+		there, err := c.Look(ctx)
+		return err == nil && there
+	})
 	if err != nil {
 		return "", err
 	}

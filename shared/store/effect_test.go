@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/doublelock/doublelock/shared/store"
@@ -109,14 +110,9 @@ func TestTheSameIntentIsAllowedAndJournaledOnce(t *testing.T) {
 
 func TestAChangeIsNotSentWhenItsTimeIsOverOrAnotherHasTakenOver(t *testing.T) {
 	for name, late := range map[string]func(*testing.T, *stage){
-		"the journal took longer than half the lease": func(_ *testing.T, s *stage) { s.now = s.now.Add(3 * time.Minute) },
+		"the journal took too long": func(_ *testing.T, s *stage) { s.now = s.now.Add(3 * time.Minute) },
 		"another took over": func(t *testing.T, s *stage) {
-			other := s.worker("other")
-			if _, err := other.Hold(t.Context(), target); !errors.Is(err, store.ErrHeld) {
-				t.Fatal(err)
-			}
-			s.now = s.now.Add(store.DefaultLease + store.LongestCall)
-			if _, err := other.Hold(t.Context(), target); err != nil {
+			if _, err := s.worker("other").Hold(t.Context(), target, nil); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -155,7 +151,7 @@ func (l late) Intent(ctx context.Context, target string) (store.Intent, error) {
 
 func (l late) SetIntent(ctx context.Context, i store.Intent) (bool, error) {
 	if i.Sent {
-		l.now = l.now.Add(store.DefaultLease)
+		l.now = l.now.Add(store.SignedFor)
 		return false, context.DeadlineExceeded
 	}
 	return l.intents.SetIntent(ctx, i)
@@ -186,11 +182,11 @@ func TestAnUnknownEndKeepsTheTargetOwned(t *testing.T) {
 		t.Fatal(err)
 	}
 	next := s.worker("next")
-	if _, err := next.Hold(t.Context(), target); !errors.Is(err, store.ErrHeld) {
+	if _, err := next.Hold(t.Context(), target, nil); !errors.Is(err, store.ErrHeld) {
 		t.Fatal(err)
 	}
-	s.now = s.now.Add(store.DefaultLease + store.LongestCall)
-	if _, err := next.Hold(t.Context(), target); err != nil {
+	s.now = s.now.Add(store.SignedFor + store.LongestCall)
+	if _, err := next.Hold(t.Context(), target, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -198,7 +194,7 @@ func TestAnUnknownEndKeepsTheTargetOwned(t *testing.T) {
 // What a newer version adds to the intent of an owner that is at work is in the owner's next write.
 func TestAnOwnerKeepsWhatANewerVersionAddsToItsIntent(t *testing.T) {
 	s := newStage()
-	h, err := s.worker("one").Hold(t.Context(), target)
+	h, err := s.worker("one").Hold(t.Context(), target, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -216,4 +212,119 @@ func TestAnOwnerKeepsWhatANewerVersionAddsToItsIntent(t *testing.T) {
 	if i, err := s.intents.Intent(t.Context(), target); err != nil || i.Owner != "" || string(i.Stored) != `{"novel":1}` {
 		t.Errorf("%+v, %v", i, err)
 	}
+}
+
+// mortal are intents whose worker dies: nothing of it arrives any more.
+type mortal struct {
+	*storetest.Intents
+	dead bool
+}
+
+func (m *mortal) SetIntent(ctx context.Context, i store.Intent) (bool, error) {
+	if m.dead {
+		return false, errNetwork
+	}
+	return m.Intents.SetIntent(ctx, i)
+}
+
+// claim tries until a target is held, as a process does to which a message comes again, and answers how long it took.
+func claim(t *testing.T, e *store.Effects, seen store.Seen) time.Duration {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(time.Second) {
+		h, err := e.Hold(t.Context(), target, seen)
+		switch {
+		case err == nil:
+			if err := h.Release(t.Context()); err != nil {
+				t.Error(err)
+			}
+			return time.Since(began)
+		case !errors.Is(err, store.ErrHeld):
+			t.Fatal(err)
+		}
+	}
+}
+
+func TestADeadWorkerIsFollowedWithinThirtySecondsAndALivingOneNever(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		at := func(i store.Intents, name string) *store.Effects {
+			return &store.Effects{Intents: i, Worker: name, Now: time.Now}
+		}
+		mine := &mortal{Intents: storetest.NewIntents()}
+		ctx, end := context.WithCancel(t.Context())
+		defer end()
+		first, err := at(mine, "first").Hold(ctx, target, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		other := at(mine.Intents, "other")
+		for began := time.Now(); time.Since(began) < 10*time.Minute; {
+			from := time.Now()
+			if _, err := other.Hold(t.Context(), target, nil); !errors.Is(err, store.ErrHeld) {
+				t.Fatalf("after %s the owner lives, and %v", time.Since(began), err)
+			}
+			if took := time.Since(from); took > store.DefaultLease/2 {
+				t.Fatalf("it took %s to see that the owner lives", took)
+			}
+		}
+		mine.dead = true
+		if took := claim(t, other, nil); took > 30*time.Second {
+			t.Errorf("another took over after %s", took)
+		}
+		if _, err := first.Do(t.Context(), newStage().change(true, true)); err == nil {
+			t.Error("the first goes on")
+		}
+	})
+}
+
+// A call that a worker sent before it died may arrive for as long as AWS takes what it signed: until then nobody changes the target
+// who does not see that it was carried out.
+func TestACallThatADeadWorkerSentIsWaitedForOrSeen(t *testing.T) {
+	for name, row := range map[string]struct {
+		seen        store.Seen
+		least, most time.Duration
+	}{
+		"nobody can say":     {nil, store.SignedFor + store.LongestCall, 6 * time.Minute},
+		"it was not seen":    {func(context.Context, store.Intent) bool { return false }, store.SignedFor + store.LongestCall, 6 * time.Minute},
+		"it was carried out": {func(_ context.Context, i store.Intent) bool { return newStage().change(true, true).Is(i) }, store.DefaultLease, 30 * time.Second},
+		"it is another's state": {func(_ context.Context, i store.Intent) bool {
+			return store.Change{Call: i.Call, Wanted: "another"}.Is(i)
+		}, store.SignedFor + store.LongestCall, 6 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				mine := &mortal{Intents: storetest.NewIntents()}
+				h, err := (&store.Effects{Intents: mine, Worker: "first", Now: time.Now}).Hold(t.Context(), target, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				c := newStage().change(true, true)
+				c.Send = func(ctx context.Context) error {
+					if err := store.SendingOf(ctx).Before(ctx); err != nil {
+						return err
+					}
+					mine.dead = true
+					return nil
+				}
+				if _, err := h.Do(t.Context(), c); err == nil {
+					t.Fatal("it did not die")
+				}
+				if took := claim(t, &store.Effects{Intents: mine.Intents, Worker: "other", Now: time.Now}, row.seen); took < row.least || took > row.most {
+					t.Errorf("another took over after %s", took)
+				}
+			})
+		})
+	}
+}
+
+// An owner of an older version writes no heartbeat, and says how long its lease is.
+func TestTheLeaseOfAnOlderVersionIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		intents := storetest.NewIntents()
+		if ok, err := intents.SetIntent(t.Context(), store.Intent{Target: target, Fence: 1, Owner: "older", Lease: "5m0s"}); !ok || err != nil {
+			t.Fatal(ok, err)
+		}
+		if took := claim(t, &store.Effects{Intents: intents, Worker: "other", Now: time.Now}, nil); took < 5*time.Minute {
+			t.Errorf("another took over after %s", took)
+		}
+	})
 }

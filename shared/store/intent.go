@@ -24,6 +24,9 @@ type Intent struct {
 	Stored   json.RawMessage `json:"-"` // the body that it was read from, whose fields of newer versions a write keeps (see Merge)
 }
 
+// underWay reports that a call was sent, and that nobody wrote how it ended.
+func (i Intent) underWay() bool { return i.Sent && i.Outcome == "" }
+
 // Outcome is how a change ended.
 type Outcome string
 

@@ -240,7 +240,7 @@ func blockedExit(p migration.Plan) error {
 	if len(said) == 0 {
 		return nil
 	}
-	return command.Finding("%s: see the reasons above, or doublelock migrate show", strings.Join(said, "; "))
+	return command.Finding("%s: see the reasons above, and what mends them by doublelock migrate show --fixes", strings.Join(said, "; "))
 }
 
 func migrateShowCommand(env *command.Env) *cobra.Command {

@@ -11,7 +11,7 @@ import (
 
 // dataEvents are calls that leave no management event.
 var dataEvents = map[string]bool{
-	"sqs:SendMessage": true, "sqs:SendMessageBatch": true, "sqs:ReceiveMessage": true, "sqs:DeleteMessage": true,
+	"sqs:SendMessage": true, "sqs:SendMessageBatch": true, "sqs:ReceiveMessage": true, "sqs:DeleteMessage": true, "sqs:ChangeMessageVisibility": true,
 	"sns:Publish": true, "events:PutEvents": true, "lambda:Invoke": true,
 	"dynamodb:GetItem": true, "dynamodb:PutItem": true, "dynamodb:DeleteItem": true, "dynamodb:TransactWriteItems": true,
 	"dynamodb:Query": true, "dynamodb:Scan": true}

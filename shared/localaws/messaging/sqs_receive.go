@@ -205,3 +205,23 @@ func deleteMessage(c *core.Call, q *queue) (any, error) {
 	}
 	return struct{}{}, nil // deleting what is gone is no error
 }
+
+// Source: API reference, ChangeMessageVisibility: from now on, 12 hours at most, of a message that is in flight.
+func changeMessageVisibility(c *core.Call, q *queue) (any, error) {
+	var in struct {
+		ReceiptHandle     string
+		VisibilityTimeout *int
+	}
+	if err := c.Decode(&in); err != nil {
+		return nil, err
+	}
+	if in.VisibilityTimeout == nil || *in.VisibilityTimeout < 0 || *in.VisibilityTimeout > 43200 {
+		return nil, invalidParameter("Value for parameter VisibilityTimeout is invalid. Reason: Must be between 0 and 43200.")
+	}
+	m, ok := q.held(in.ReceiptHandle)
+	if !ok || !m.visible.After(c.Now) {
+		return nil, &core.Error{Code: "MessageNotInflight", Message: "The message referred to isn't in flight."}
+	}
+	m.visible = c.Now.Add(time.Duration(*in.VisibilityTimeout) * time.Second)
+	return struct{}{}, nil
+}

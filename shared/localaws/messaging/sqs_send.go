@@ -9,10 +9,11 @@ import (
 
 func sqsMessageOperations() map[string]core.Operation {
 	return map[string]core.Operation{
-		"SendMessage":      onQueue(sendMessage),
-		"SendMessageBatch": onQueue(sendMessageBatch),
-		"ReceiveMessage":   onQueue(receiveMessage),
-		"DeleteMessage":    onQueue(deleteMessage),
+		"SendMessage":             onQueue(sendMessage),
+		"SendMessageBatch":        onQueue(sendMessageBatch),
+		"ReceiveMessage":          onQueue(receiveMessage),
+		"DeleteMessage":           onQueue(deleteMessage),
+		"ChangeMessageVisibility": onQueue(changeMessageVisibility),
 	}
 }
 

@@ -163,3 +163,30 @@ func TestQueueErrors(t *testing.T) {
 		})
 	}
 }
+
+func TestAMessageInFlightIsHiddenFromNowOn(t *testing.T) {
+	c := newCloud(t, localaws.Faults{})
+	client := sqs.NewFromConfig(c.as(t, hub))
+	url, _ := c.makeQueue(t, hub, "work", map[string]string{"VisibilityTimeout": "600"})
+	must[*sqs.SendMessageOutput](t)(client.SendMessage(t.Context(), &sqs.SendMessageInput{QueueUrl: &url, MessageBody: aws.String("one")}))
+	receive := func() []types.Message {
+		return must[*sqs.ReceiveMessageOutput](t)(client.ReceiveMessage(t.Context(), &sqs.ReceiveMessageInput{QueueUrl: &url})).Messages
+	}
+	hide := func(receipt string, seconds int32) error {
+		_, err := client.ChangeMessageVisibility(t.Context(), &sqs.ChangeMessageVisibilityInput{QueueUrl: &url, ReceiptHandle: &receipt, VisibilityTimeout: seconds})
+		return err
+	}
+	first := *receive()[0].ReceiptHandle
+	if err := hide(first, 10); err != nil {
+		t.Fatal(err)
+	}
+	if got := receive(); len(got) != 0 {
+		t.Errorf("it is received while it is hidden: %+v", got)
+	}
+	c.now = c.now.Add(11 * time.Second)
+	for name, err := range map[string]error{"of one that is visible again": hide(first, 10), "for 13 hours": hide(*receive()[0].ReceiptHandle, 13*3600)} {
+		if err == nil {
+			t.Errorf("the visibility %s is changed", name)
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package fences_test
 
 import (
+	"context"
 	"flag"
 	"log/slog"
 	"strings"
@@ -77,10 +78,11 @@ func TestAJobThatCannotGoOnHoldsUpNoneOfTheOthers(t *testing.T) {
 	}
 	w.service(shop, "secretsmanager", "DeleteSecret", map[string]any{"SecretId": deleted.Secret, "ForceDeleteWithoutRecovery": true})
 	w.service(shop, "secretsmanager", "DeleteSecret", map[string]any{"SecretId": scheduled.Secret, "RecoveryWindowInDays": 7})
-	_, err := first.Effects.Hold(t.Context(), busy.Secret)
+	_, err := first.Effects.Hold(t.Context(), busy.Secret, nil)
 	must(t, err)
 	e := w.worker("sweep", w.url, 0)
 	e.Engine.Preflight = &asks{hang: hangs.Secret}
+	e.Effects.Sleep = func(context.Context, time.Duration) error { return context.DeadlineExceeded } // for nobody's death
 	began := time.Now()
 	if err := (&sweep.Migrations{Engine: e.Engine, Concurrency: 1, PerJob: time.Second / 2, Log: slog.New(slog.DiscardHandler)}).Advance(t.Context()); err != nil {
 		t.Errorf("the sweep failed: %v", err)

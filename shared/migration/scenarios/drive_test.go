@@ -3,6 +3,7 @@ package scenarios_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -119,6 +120,9 @@ func (w *testbed) run(item migration.Item, plan string, l *line, endpoint string
 	w.Helper()
 	var job migration.Job
 	written := 0
+	if h := w.Drive.Halts; h != nil && h.At == migration.Planned {
+		w.halt(item, plan)
+	}
 	for range mostRounds {
 		job = w.round(item, plan, endpoint, job.Revision == 0)
 		if l.mend() {
@@ -129,6 +133,7 @@ func (w *testbed) run(item migration.Item, plan string, l *line, endpoint string
 			return job
 		}
 		w.between(job, &written)
+		w.haltedFor(job, item, plan)
 	}
 	if job.Phase == w.Drive.Ends {
 		return job // it waits for people
@@ -149,7 +154,7 @@ func (w *testbed) round(item migration.Item, plan, endpoint string, start bool) 
 			if start {
 				_, err = m.Engine.Start(w.Context(), item, plan, w.rules())
 			}
-			if err == nil {
+			if err == nil && !w.waits(m) {
 				_, _, err = m.Engine.Advance(w.Context(), w.secret)
 			}
 			results <- err
@@ -195,6 +200,61 @@ func (w *testbed) between(job migration.Job, written *int) {
 	if job.Phase == migration.Sealing && job.Seal == migration.SealOwner && asked && *written < 2 {
 		*written++
 		w.put("written by its owner")
+	}
+}
+
+// waits has a worker obey halted waves, as the sweep does, and reports that a planned secret is not begun.
+func (w *testbed) waits(m *fleet.Migrations) bool {
+	w.Helper()
+	if w.Drive.Halts == nil {
+		return false
+	}
+	jobs, _, err := migration.All(w.Context(), m.Store)
+	must(w, err)
+	m.Engine.Halt = migration.HaltsOf(jobs, m.Engine.Rules).Of
+	at := slices.IndexFunc(jobs, func(j migration.Job) bool { return j.Secret == w.secret })
+	return jobs[at].Phase == migration.Planned && m.Engine.Halt(jobs[at]) != ""
+}
+
+// halt has the others of the wave go wrong.
+func (w *testbed) halt(item migration.Item, plan string) {
+	w.Helper()
+	w.halted = 1
+	for n := range w.Drive.Halts.Others {
+		name := fmt.Sprintf("shop/other-%d", n)
+		must(w, w.machine(w.url).Store.Save(w.Context(), migration.Job{Secret: "arn:aws:secretsmanager:" + item.Region + ":" + item.Account + ":secret:" + name + "-AbCdEf", Name: name,
+			Account: item.Account, Region: item.Region, Wave: item.Wave, Plan: plan, Target: item.Target, Phase: migration.RolledBack, Since: *w.now, Before: &migration.Before{}}))
+	}
+}
+
+// haltedFor lets two rounds pass in which nothing may go on, and then a person resume.
+func (w *testbed) haltedFor(job migration.Job, item migration.Item, plan string) {
+	w.Helper()
+	h := w.Drive.Halts
+	switch {
+	case h == nil:
+	case w.halted == 0 && job.Phase == h.At:
+		w.halt(item, plan)
+	case w.halted > 0 && (w.halted < 3 || h.Resumes == ""):
+		w.halted++
+		if h.At == migration.Planned && job.Phase != h.At || !job.AskedAt.IsZero() || job.Phase == migration.Sealed {
+			w.Errorf("its wave is halted, and it goes on: %s (%s)", job.Phase, job.Reason)
+		}
+	case w.halted == 3:
+		w.halted++
+		m := w.machine(w.url)
+		jobs, _, err := migration.All(w.Context(), m.Store)
+		must(w, err)
+		m.Engine.By = "arn:aws:sts::" + hub + ":assumed-role/doublelock-operator/anna"
+		for _, j := range jobs {
+			if j.WentWrong() {
+				j, err = m.Engine.Excuse(w.Context(), j.Secret, h.Resumes)
+				must(w, err)
+				if j.Excused == nil || j.Excused.By != m.Engine.By || j.Excused.Why != h.Resumes {
+					w.Errorf("who said that the wave goes on, and why, is not kept: %+v", j.Excused)
+				}
+			}
+		}
 	}
 }
 

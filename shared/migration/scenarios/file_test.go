@@ -145,6 +145,14 @@ type drive struct {
 	Takes    *taking         `yaml:"takes"`
 	Owner    *owning         `yaml:"owner"`
 	Back     string          `yaml:"back"` // key under which it is when somebody went back at the end; "" is that nobody does
+	Halts    *halting        `yaml:"halts"`
+}
+
+// halting is other secrets of the wave that go wrong on the way.
+type halting struct {
+	Others  int             `yaml:"others"`  // of them
+	At      migration.Phase `yaml:"at"`      // planned: before it is begun
+	Resumes string          `yaml:"resumes"` // why a person lets the wave go on two rounds later; "" is that nobody does
 }
 
 // owning is what the owner of the secret does with keys on the way.

@@ -44,6 +44,7 @@ type testbed struct {
 	taken  bool     // what the drive takes away
 	scp    *string  // that takes it
 	owned  bool     // what its owner does was done
+	halted int      // 0: nothing has gone wrong with others; then the rounds since
 }
 
 func newTestbed(t testing.TB, s *scenario, faults localaws.Faults) *testbed {
