@@ -167,6 +167,11 @@ var replicas = []struct {
 		s.put()
 		s.put()
 	}, true, true},
+	{"a replica under C that was set to the AWS managed key while C was off", func(s *shelf) {
+		s.replicate(s.c)
+		s.disable(s.c)
+		s.moveReplica("alias/aws/secretsmanager")
+	}, true, false},
 	{"a replica that was moved to C", func(s *shelf) { s.replicate(""); s.moveReplica(s.c) }, true, false},
 	{"a replica under C whose older version is under the AWS managed key there", func(s *shelf) { s.replicate(""); s.put("violet"); s.moveReplica(s.c) }, true, true},
 	{"a replica whose alias was moved from C, it was written, and the alias moved back", func(s *shelf) { s.replicateMoved() }, true, true},

@@ -116,7 +116,7 @@ func (c *Copies) unlistedBeside() Subject {
 // unseen are the locations beside the primary of which nobody could see the versions: those that the last look saw there may be
 // there still. The zero Subject is that there is none.
 func (c *Copies) unseen() Subject {
-	return c.blindIn(CauseNotInSync, func(_ int, p *Location) (blind, denied bool) { return p.unseen(), p.InSync() })
+	return c.blindIn(CauseNotInSync, func(_ int, p *Location) (blind, denied bool) { return !p.inSight(), p.InSync() })
 }
 
 // blindIn are the locations beside the primary whose versions are not known, for a cause, or because we were denied them in one.
@@ -140,11 +140,6 @@ func (c *Copies) blindIn(cause BlindCause, is func(int, *Location) (blind, denie
 		found.Blind = &BlindSpot{Part: PartReplicaVersions, Cause: cause}
 	}
 	return found
-}
-
-// unseen reports that nobody could list the versions of a location. One that is in sync under the AWS managed key is not asked.
-func (p *Location) unseen() bool {
-	return !p.inSight() && (!p.InSync() || p.Named.Manager != ManagerAWS)
 }
 
 // versionsIn are the versions of a subject that other locations than the primary keep.

@@ -95,7 +95,7 @@ func (s Subject) keepUnread(id ControlID, was Subject, now Secret) Subject {
 	for i := range copies.Locations {
 		p := &copies.Locations[i]
 		for _, v := range was.Versions {
-			if p.unseen() && v.In == p.name() {
+			if !p.inSight() && v.In == p.name() {
 				s.Versions = append(slices.Clip(s.Versions), v)
 			}
 		}

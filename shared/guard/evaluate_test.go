@@ -34,9 +34,23 @@ func TestEvaluateFailsTheControlsThatApply(t *testing.T) {
 		"a replica on the AWS managed key fails 3 and names the Region": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
 				s.PrimaryRegion = s.Region
-				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey, Status: "InSync"}, replicaIn("us-west-2", ownKey)}
+				s.Replicas = []guard.Replica{replicaIn("eu-west-1", awsKey), replicaIn("us-west-2", ownKey)}
 			}),
 			fails: []guard.ControlID{guard.SecretReplicaKey}, detail: "eu-west-1",
+		},
+		"a replica that names the AWS managed key, whose copy opens with a dying key alone, fails 4 as well": {
+			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.Replicas = []guard.Replica{replicaIn("eu-west-1", awsKey)}
+				s.Replicas[0].Versions = []guard.Version{{ID: "v1", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{inState(ownKey, guard.KeyPendingDeletion)}}}
+			}),
+			fails: []guard.ControlID{guard.SecretReplicaKey, guard.SecretKeyUnusable}, detail: "PendingDeletion",
+		},
+		"a replica that names the AWS managed key, of whose copies nobody knows, leaves open what they are under": {
+			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {
+				s.Replicas = []guard.Replica{{Region: "eu-west-1", Key: awsKey, Status: "InSync"}}
+			}),
+			fails: []guard.ControlID{guard.SecretReplicaKey}, detail: "eu-west-1",
+			unknown: []guard.ControlID{guard.SecretNotSealed, guard.SecretKeyUnusable, guard.SecretKeyUnapproved},
 		},
 		"a replica whose key cannot be read is unknown, not fine": {
 			secret: with(secret(ownKey, ownKey), func(s *guard.Secret) {

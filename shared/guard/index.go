@@ -286,13 +286,9 @@ func (h Held) unread() bool {
 // unread reports that labelled versions may be under any key of their location.
 func (v HeldVersion) unread() bool { return len(v.Stages) > 0 && len(v.Keys) == 0 }
 
-// unread reports that a version in the location may be under any key there. One that is in sync under the AWS managed key is not
-// asked, and may have what it had before.
+// unread reports that a version in the location may be under any key there.
 func (c HeldCopy) unread() bool {
-	if c.Listing == Listed {
-		return slices.ContainsFunc(c.Versions, HeldVersion.unread)
-	}
-	return c.Status != inSync || len(c.Versions) > 0 || c.Key != "" && c.Key != DefaultKeyID
+	return c.Listing != Listed || slices.ContainsFunc(c.Versions, HeldVersion.unread)
 }
 
 func (h Held) isZero() bool {

@@ -86,17 +86,14 @@ func (s *Secrets) readAccountCopy(ctx context.Context, one *guard.AccountCopy) e
 
 // readReplicas lists the versions in the Region of each replica: the primary names one key for a replica, and versions that were
 // there before that key was set may open with an older one. What came before a replication that failed is still there, and is read
-// there. A Region where we may not look stays not listed. It makes no call for a secret without replicas, and none for a replica that
-// is in sync under the AWS managed key, which is never sealed.
+// there. A Region where we may not look stays not listed. It makes no call for a secret without replicas. A replica that names the AWS
+// managed key is asked as any other is: whoever set that key without a right to decrypt with the one before re-encrypted nothing.
 func (s *Secrets) readReplicas(ctx context.Context, secret *guard.Secret) error {
 	if secret.IsReplica() {
 		return nil
 	}
 	for i := range secret.Replicas {
 		r := &secret.Replicas[i]
-		if r.Status == string(types.StatusTypeInSync) && r.Key.Manager == guard.ManagerAWS {
-			continue
-		}
 		id := arn.Of(secret.ARN).In(r.Region).String()
 		if err := unseen(session.Fail(s.readReplica(ctx, secret, r, id), "list versions of %s", id)); err != nil {
 			return err
