@@ -113,7 +113,7 @@ func (b *BlastRadius) of(a Affected) *[]Affected {
 		return &b.Stops
 	case FateNoValue, FateOlderCopy, FateOwnKey, FateOtherKey, FateVersionStops, FateReplicaStops, FateReplicaNext, FateLosesKey:
 		switch {
-		case len(a.Labels)+len(a.Regions) > 0:
+		case len(a.Labels)+len(a.Regions)+len(a.Stopping) > 0:
 			return &b.Partly
 		case len(a.Unsure)+len(a.Unread) > 0:
 			return &b.Unknown
@@ -146,13 +146,16 @@ func (c Copies) fateWithout(key Key) Affected {
 		return beside
 	case FateEveryCopy:
 		if current, _ := c.Current(); !current.Needs(key) {
-			a.Apart, a.Others = a.Others, nil
+			a.Apart, a.Others, a.Stopping = a.Others, nil, c.stopping(key)
 		}
 		c.othersOpen(key, &a)
 		c.losses(key, &a)
 		return a
 	case "":
 	default:
+		if a.Stopping = c.stopping(key); len(a.Stopping) > 0 {
+			c.losses(key, &a)
+		}
 		return a
 	}
 	current, written := c.Current()
@@ -163,7 +166,7 @@ func (c Copies) fateWithout(key Key) Affected {
 	}
 	switch {
 	case written && current.Without(key) == OpensNo: // it is closed by another key already
-		a.Fate, a.Apart = FateEveryCopy, current.besides(&key)
+		a.Fate, a.Apart, a.Stopping = FateEveryCopy, current.besides(&key), c.stopping(key)
 		c.othersOpen(key, &a)
 		c.losses(key, &a)
 		return a
@@ -274,13 +277,31 @@ func (c Copies) besideWithout(key Key) Affected {
 		case p.Listing == Listed && found && current.Needs(key) && current.Without(key) == OpensNo:
 			a.Regions = append(a.Regions, p.name())
 		case !p.Named.is(&key):
-		case p.Listing == Listed:
-			a.Next = append(a.Next, p.name())
-		default:
+		case p.Listing != Listed:
 			a.Unread = append(a.Unread, p.name())
+		case c.has(i):
+			a.Next = append(a.Next, p.name())
 		}
 	}
 	return a
+}
+
+// stopping names the copies that the key closes, beside the primary's current one.
+func (c Copies) stopping(key Key) []string {
+	var names []string
+	for i := range c.List {
+		copied := &c.List[i]
+		p := &c.Locations[copied.Location]
+		if p.inSight() && copied.Needs(key) && (p.Kind != LocationPrimary || !copied.Has(stageCurrent)) && copied.Without(key) == OpensNo {
+			names = p.label(names, copied, false)
+		}
+	}
+	return names
+}
+
+// has reports that a location has a copy.
+func (c Copies) has(location int) bool {
+	return slices.ContainsFunc(c.List, func(copied Copy) bool { return copied.Location == location })
 }
 
 // inSight reports that the versions of a location were listed there: of another nobody knows which keys open them.
@@ -427,6 +448,7 @@ func (c Copies) othersOpen(key Key, a *Affected) {
 		p := &c.Locations[i]
 		current, found := c.currentIn(i)
 		switch {
+		case p.inSight() && !c.has(i): // it never came about
 		case !found, !p.inSight() && (!p.InSync() || current.Without(key) == OpensUnknown):
 			a.Unread = append(a.Unread, p.name())
 		case p.InSync() && current.Without(key) == OpensYes:

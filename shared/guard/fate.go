@@ -18,6 +18,7 @@ type Affected struct {
 	Opens    Key       `json:"opens,omitzero"`    // of FateOlderCopy, FateOwnKey, FateReplica, FateOtherVersion and FateLosesKey: the one key that still opens whatever does
 	Opened   []Opened  `json:"opened,omitzero"`   // of the same, in place of Opens where it is not one key: what opens with which
 	Apart    []Key     `json:"apart,omitzero"`    // where what is under the key is not the current version, which does not open anyhow: the keys that it is under
+	Stopping []string  `json:"stopping,omitzero"` // where the current version is not under the key, or nobody knows whether it opens: labels of what stops by this key, and in which Region or account
 	Loses    []string  `json:"loses,omitzero"`    // of FateLosesKey: labels of the versions, and in which Region or account
 	Regions  []string  `json:"regions,omitzero"`  // of FateReplica and FateUnreadReplica: where those replicas are, or in which account; where the primary opens: which stop
 	Labels   []string  `json:"labels,omitzero"`   // of FateOtherVersion and FateReplica: of the versions that still open, and in which Region or account; where the primary opens: of others that stop
@@ -79,6 +80,9 @@ func (a Affected) Describe() string {
 	words := a.why()
 	if len(a.Apart) > 0 && a.Fate != FateEveryCopy {
 		words = also(words, "its current version is not under this key, and does not open anyhow: "+eachOf(a.Apart, Key.doubtWords))
+	}
+	if len(a.Stopping) > 0 {
+		words = also(words, strings.Join(a.Stopping, ", ")+" stops by this key")
 	}
 	for _, o := range a.Outlives {
 		words = also(words, o.words())

@@ -49,7 +49,7 @@ func classOf(t *testing.T, a guard.Affected) string {
 		return "stops"
 	case guard.FateVersionStops, guard.FateReplicaStops, guard.FateReplicaNext, guard.FateLosesKey, guard.FateOlderCopy, guard.FateOwnKey, guard.FateOtherKey, guard.FateNoValue:
 		switch {
-		case len(a.Labels)+len(a.Regions) > 0:
+		case len(a.Labels)+len(a.Regions)+len(a.Stopping) > 0:
 			return "in part"
 		case len(a.Unread)+len(a.Unsure) > 0:
 			return "unknown"
@@ -179,7 +179,18 @@ func TestEachCopyOfASecretHasItsFate(t *testing.T) {
 		"one version stops and another may":                    {having(secret(otherKey, otherKey), version("v0", "AWSPREVIOUS", off), version("v9", "mine", off, creating)), guard.Affected{Fate: guard.FateVersionStops, Labels: []string{"AWSPREVIOUS"}, Unsure: []string{"mine"}, Others: briefly(creating)}},
 		"a replica's current version may stop":                 {in(secret(otherKey, otherKey), replicaIn("eu-west-1", otherKey, off, creating)), guard.Affected{Fate: guard.FateUnreadKey, Unsure: []string{"AWSCURRENT in eu-west-1"}, Others: briefly(creating)}},
 		"it is closed by another key, its previous version stops, and a replica opens": {in(having(secret(disabled, disabled), version("v0", "AWSPREVIOUS", off)), replicaIn("eu-west-1", centralKey)),
-			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), Apart: briefly(disabled), Regions: []string{"eu-west-1"}}},
+			guard.Affected{Fate: guard.FateReplica, Opens: briefKey(centralKey), Apart: briefly(disabled), Stopping: []string{"AWSPREVIOUS"}, Regions: []string{"eu-west-1"}}},
+		"it is closed by another key, and its replica stops": {in(secret(disabled, disabled), stopping()),
+			guard.Affected{Fate: guard.FateEveryCopy, Apart: briefly(disabled), Stopping: []string{"AWSCURRENT in eu-west-1"}}},
+		"it is closed by another key, and its previous version and one of its owner stop": {
+			having(secret(disabled, disabled), version("v0", "AWSPREVIOUS", off), version("v2", "green", off)),
+			guard.Affected{Fate: guard.FateEveryCopy, Apart: briefly(disabled), Stopping: []string{"AWSPREVIOUS", "green"}}},
+		"nobody knows whether its current version opens, and its previous one stops": {
+			having(secret(off, off, unread), version("v0", "AWSPREVIOUS", off)),
+			guard.Affected{Fate: guard.FateUnreadKey, Others: briefly(unread), Stopping: []string{"AWSPREVIOUS"}}},
+		"it has no current version, and one of its owner stops": {
+			with(secret(off), func(s *guard.Secret) { s.Versions = []guard.Version{version("v2", "green", off)} }),
+			guard.Affected{Fate: guard.FateNoValue, Stopping: []string{"green"}}},
 		"an older copy's key ends by itself":                          {secret(off, off, ends(soon)), guard.Affected{Fate: guard.FateOlderCopy, Opens: expiring(briefKey(otherKey), soon), Ends: []guard.End{{At: soon, Key: otherKey.ARN}}}},
 		"one of two that end, the later":                              {secret(off, off, ends(soon), expiring(centralKey, later)), guard.Affected{Fate: guard.FateOlderCopy, Opened: []guard.Opened{{Keys: []guard.Key{expiring(briefKey(otherKey), soon), expiring(briefKey(centralKey), later)}}}, Ends: []guard.End{{At: later, Key: centralKey.ARN}}}},
 		"one that ends, and one that stays":                           {secret(off, off, ends(soon), centralKey), guard.Affected{Fate: guard.FateOlderCopy, Opened: []guard.Opened{{Keys: []guard.Key{expiring(briefKey(otherKey), soon), briefKey(centralKey)}}}}},
@@ -303,6 +314,8 @@ func TestAFateNamesTheStateThatDecides(t *testing.T) {
 			Fate: guard.FateLosesKey, Loses: []string{"AWSPREVIOUS", "mine"}, Opened: []guard.Opened{{What: []string{"AWSPREVIOUS"}, Keys: []guard.Key{{ARN: "k"}}}, {What: []string{"mine"}, Keys: []guard.Key{awsKey}}}},
 		"the current version is not under this key, and does not open anyhow: k is in state Disabled": {
 			Fate: guard.FateEveryCopy, Apart: []guard.Key{{ARN: "k", State: guard.KeyDisabled}}},
+		"the current version is not under this key, and does not open anyhow: k is in state Disabled; AWSCURRENT in eu-west-1, green stops by this key": {
+			Fate: guard.FateEveryCopy, Apart: []guard.Key{{ARN: "k", State: guard.KeyDisabled}}, Stopping: []string{"AWSCURRENT in eu-west-1", "green"}},
 		"its current version stops; blue still opens with k; its current version is not under this key, and does not open anyhow: j is in state Disabled": {
 			Fate: guard.FateOtherVersion, Labels: []string{"blue"}, Opens: guard.Key{ARN: "k"}, Apart: []guard.Key{{ARN: "j", State: guard.KeyDisabled}}},
 		"another copy is under a key of which nobody knows whether it opens: the state of j was not asked for: there are too many other keys": {

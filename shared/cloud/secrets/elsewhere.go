@@ -102,7 +102,8 @@ func (s *Secrets) readReplicas(ctx context.Context, secret *guard.Secret) error 
 	return nil
 }
 
-// readReplica lists the versions of a replica. Where it is not in sync, what has its ARN may be a secret of its own.
+// readReplica lists the versions of a replica. Where it is not in sync, what has its ARN may be a secret of its own. Where its
+// replication failed, and no replica is there, it has no versions.
 func (s *Secrets) readReplica(ctx context.Context, secret *guard.Secret, r *guard.Replica, id string) error {
 	client, _, err := s.enter(ctx, guard.SecretRef{ID: id}, settings.RoleRead)
 	if err != nil {
@@ -110,8 +111,15 @@ func (s *Secrets) readReplica(ctx context.Context, secret *guard.Secret, r *guar
 	}
 	if r.Status != string(types.StatusTypeInSync) {
 		out, err := client.DescribeSecret(ctx, &secretsmanager.DescribeSecretInput{SecretId: &id})
-		if err != nil || aws.ToString(out.PrimaryRegion) != secret.Region {
+		gone := errors.Is(session.Fail(err, "describe replica %s", id), guard.ErrGone)
+		switch {
+		case err != nil && !gone:
 			return err
+		case gone || aws.ToString(out.PrimaryRegion) != secret.Region:
+			if r.Failed() {
+				r.Listing = guard.Listed
+			}
+			return nil
 		}
 	}
 	r.Versions, r.Listing, err = s.versionsIn(ctx, client, secret.Account, r.Region, id)
