@@ -99,7 +99,8 @@ type auditResult struct {
 	State    guard.LockState `json:"state"`
 	Key      string          `json:"key"` // key ARN, or the AWS managed key's sentinel
 	Findings []auditFinding  `json:"findings"`
-	Unknown  []auditUnknown  `json:"unknown"` // controls that could not be decided; never fine
+	Deletion string          `json:"deletion,omitempty"` // of a secret in its recovery window: what a restore would give
+	Unknown  []auditUnknown  `json:"unknown"`            // controls that could not be decided; never fine
 }
 
 type auditUnknown struct {
@@ -261,6 +262,9 @@ func (a *audit) judge(s guard.Secret, std guard.Standard, why unread) auditResul
 		ARN: s.ARN, Name: s.Name, Account: s.Account, Region: s.Region, State: state,
 		Key: cmp.Or(s.Key.ARN, s.Key.ID, s.KeyID), Findings: []auditFinding{}, Unknown: []auditUnknown{},
 	}
+	if s.PendingDeletion() {
+		result.Deletion = deletion(s)
+	}
 	for _, v := range evaluate(s, std, a.env.Now()) {
 		if v.Outcome == guard.Unknown && (!s.IsReplica() || v.Control.ID != guard.SecretReplicaKey) {
 			unknown := auditUnknown{v.Control.ID, v.Describe()}
@@ -282,6 +286,15 @@ func (a *audit) judge(s guard.Secret, std guard.Standard, why unread) auditResul
 		result.Unknown = append(result.Unknown, auditUnknown{guard.SecretReplicaKey, a.unseenPrimary(s)})
 	}
 	return result
+}
+
+// deletion says that a secret is scheduled for deletion, which no control judges, and whether its key would open it again.
+func deletion(s guard.Secret) string {
+	words := "scheduled for deletion: DeletedDate is " + guard.Minute(s.DeletedAt) + "; no control is asked of its key"
+	if s.Key.Unusable() {
+		words += ", which is in state " + string(s.Key.State) + ": restored, what is under it alone does not open"
+	}
+	return words
 }
 
 // unseenPrimary says why the primary does not answer for a replica.
@@ -340,6 +353,8 @@ func (f auditFinding) rank() int {
 // why is the detail of what is worst: a value that is being lost is not hidden behind what is merely untidy.
 func (r auditResult) why() string {
 	switch {
+	case r.Deletion != "":
+		return r.Deletion
 	case len(r.Findings) > 0:
 		return slices.MinFunc(r.Findings, func(x, y auditFinding) int { return cmp.Compare(x.rank(), y.rank()) }).Detail
 	case len(r.Unknown) > 0:

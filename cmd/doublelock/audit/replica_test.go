@@ -91,3 +91,24 @@ func TestAuditOfAReplicasRegionJudgesWhatIsThere(t *testing.T) {
 		t.Errorf("the primary could not be read, and the replica is %q", got)
 	}
 }
+
+// Nobody reads a secret in its recovery window, and a restore gives one back that may not open.
+func TestAuditSaysOfASecretInItsRecoveryWindowThatItIsDeleted(t *testing.T) {
+	w := playedOrganization(t)
+	call := func(service, operation string, in map[string]any) map[string]any {
+		t.Helper()
+		return localtest.Call(t, w, local.Search, w.Home(), service, operation, in)
+	}
+	key := call("kms", "CreateKey", map[string]any{})["KeyMetadata"].(map[string]any)["Arn"]
+	call("secretsmanager", "CreateSecret", map[string]any{"Name": "d/dying", "SecretString": "x", "KmsKeyId": key})
+	call("secretsmanager", "DeleteSecret", map[string]any{"SecretId": "d/dying"})
+	call("kms", "ScheduleKeyDeletion", map[string]any{"KeyId": key, "PendingWindowInDays": 7})
+	localtest.ActAs(t, w, local.Search, "role/Engineer/you")
+	out, errs, _ := runCommand(t, w, "audit", "-o", "json")
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, `"d/dying"`) && strings.Contains(line, "scheduled for deletion") && strings.Contains(line, "PendingDeletion: restored") {
+			return
+		}
+	}
+	t.Errorf("it is not said: %s%s", out, errs)
+}
