@@ -1,13 +1,13 @@
 package keyreview
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
@@ -89,7 +89,7 @@ func (r *review) rotation(k *inventory.Key) {
 	}
 	r.add(guard.KeyRotation, k, Finding{
 		Detail: fmt.Sprintf("%s, %d are required, and it was not rotated in the last %d", detail, r.std.RotationDays, r.std.RotationDays),
-		Fix:    awscli.OnKey("enable-key-rotation", k.Facts.ARN, "--rotation-period-in-days", strconv.Itoa(r.std.RotationDays)),
+		Fix:    r.command(k, "enable-key-rotation", "--rotation-period-in-days", strconv.Itoa(r.std.RotationDays)),
 	})
 }
 
@@ -114,6 +114,18 @@ func (r *review) unused(k *inventory.Key) {
 	if r.now.Sub(since) <= limit {
 		return
 	}
+	used, may := r.seenUsing(k, limit)
+	if used || slices.ContainsFunc(k.Grants, forService) {
+		return // by what KMS does not count, after the snapshot, or for a resource that a service keeps
+	}
+	if may != "" {
+		r.unknown(guard.KeyUnused, k, may)
+		return
+	}
+	if k.GrantsUnread != "" {
+		r.unknown(guard.KeyUnused, k, "its grants could not be read, by which services use it: "+k.GrantsUnread)
+		return
+	}
 	if why := r.hidden(k); why != "" {
 		r.unknown(guard.KeyUnused, k, "no secret is known to be under it, and "+why)
 		return
@@ -130,14 +142,75 @@ func (r *review) unused(k *inventory.Key) {
 		under = "all that is under it opens with another key, too"
 	}
 	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly),
-		Fix: "schedule its deletion when it was off for some weeks and nothing failed; first: " + awscli.OnKey("disable-key", k.Facts.ARN)})
+		Fix: "schedule its deletion when it was off for some weeks and nothing failed; first: " + r.command(k, "disable-key")})
+}
+
+// seenUsing reports whether the trail has a use of a key within a time, and says what may be one. What may be one of another key, or
+// failed for something else than the key's state, is none where KMS would have counted it before the snapshot.
+func (r *review) seenUsing(k *inventory.Key, limit time.Duration) (used bool, may string) {
+	manages := administration()
+	for _, u := range r.std.Seen {
+		concerned, certain := r.concerns(k, u)
+		if !concerned || slices.Contains(manages, u.Action) || !u.Last.IsZero() && r.now.Sub(u.Last) > limit {
+			continue
+		}
+		switch {
+		case certain && (!u.Maybe || u.failedForState()) && !u.Last.IsZero():
+			return true, ""
+		case may == "" && (u.Last.IsZero() || u.Last.After(r.now) || u.failedForState()):
+			may = fmt.Sprintf("%s may have used it (%s)%s", cmp.Or(u.Principal, "somebody whom the record does not name"), u.Action, on(u.Last))
+		}
+	}
+	return false, may
+}
+
+// whereUnread is of what account and Region something was not read, as far as that is said.
+func whereUnread(u inventory.Unread) string {
+	out := ""
+	if u.Account != "" {
+		out += " of account " + u.Account
+	}
+	if u.Region != "" {
+		out += " in " + u.Region
+	}
+	return out
+}
+
+// missed says who was seen failing to use a key for its state, which therefore needs it; may says of whom that is not certain.
+// Source: KMS API Reference, Decrypt, "Errors".
+func (r *review) missed(k *inventory.Key) (needs, may string) {
+	for _, u := range r.std.Seen {
+		if !u.failedForState() {
+			continue
+		}
+		concerned, certain := r.concerns(k, u)
+		who := cmp.Or(u.Principal, "somebody whom the record does not name")
+		switch {
+		case concerned && certain:
+			return fmt.Sprintf("%s needs it: %s failed with %s%s", who, u.Action, u.Error, on(u.Last)), ""
+		case concerned && may == "":
+			may = fmt.Sprintf("%s may need it: %s failed with %s%s", who, u.Action, u.Error, on(u.Last))
+		}
+	}
+	return "", may
+}
+
+// on is a day, as the end of a sentence; "" where it is not known.
+func on(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return " on " + at.UTC().Format(time.DateOnly)
 }
 
 // hidden says why a secret may be under a key that none is known to be under; "" where none can be.
 func (r *review) hidden(k *inventory.Key) string {
+	if !k.Facts.Symmetric() {
+		return ""
+	}
 	for _, u := range r.snapshot.Unread {
 		if u.Part == inventory.PartSecrets && (u.Region == k.Facts.Region || u.Region == "") {
-			return "the secrets of account " + u.Account + " in " + u.Region + " could not be read: " + u.Why
+			return "the secrets" + whereUnread(u) + " could not be read: " + u.Why
 		}
 	}
 	for i := range r.snapshot.Secrets {
@@ -167,6 +240,7 @@ func latest(a, b time.Time) time.Time {
 
 // needed is DL.KEY.5: secrets under the key, and what an incident of it would find beside their labelled versions.
 func (r *review) needed(k *inventory.Key) {
+	r.changed(guard.KeyNeeded, k, switching)
 	if k.Facts.CanDecrypt() {
 		return
 	}
@@ -174,13 +248,25 @@ func (r *review) needed(k *inventory.Key) {
 	if secrets := r.under[k.Facts.ARN]; len(secrets) > 0 {
 		needs = needing(len(secrets), secrets[0].Facts.Name)
 	} else {
-		needs, unsure = r.needingBeside(k)
+		if needs, unsure = r.needingBeside(k); unsure != "" {
+			unsure = "whether " + unsure + " needs it could not be read"
+		}
+	}
+	if needs == "" {
+		var may string
+		if needs, may = r.missed(k); needs == "" && unsure == "" {
+			unsure = cmp.Or(r.hidden(k), may)
+		}
+	}
+	is := "it is " + string(k.Facts.State)
+	if k.Facts.State == guard.KeyStateUnknown {
+		is = "its state could not be read"
 	}
 	switch {
 	case needs == "" && unsure == "":
 		return
 	case needs == "":
-		r.unknown(guard.KeyNeeded, k, fmt.Sprintf("it is %s, and whether %s needs it could not be read", k.Facts.State, unsure))
+		r.unknown(guard.KeyNeeded, k, is+", and "+unsure)
 		return
 	case k.Facts.State == guard.KeyStateUnknown:
 		r.unknown(guard.KeyNeeded, k, "its state could not be read")
@@ -192,11 +278,14 @@ func (r *review) needed(k *inventory.Key) {
 	fix := k.Facts.Mend()
 	switch {
 	case k.Facts.State == guard.KeyDisabled:
-		fix = awscli.OnKey("enable-key", k.Facts.ARN)
+		fix = r.command(k, "enable-key")
 	case ending(k):
-		fix = awscli.OnKey("cancel-key-deletion", k.Facts.ARN) + " && " + awscli.OnKey("enable-key", k.Facts.ARN)
+		fix = r.command(k, "cancel-key-deletion")
+		if r.outdated(k) == "" {
+			fix += " && " + r.command(k, "enable-key")
+		}
 	}
-	r.add(guard.KeyNeeded, k, Finding{Detail: fmt.Sprintf("it is %s, and %s", k.Facts.State, needs), Fix: fix})
+	r.add(guard.KeyNeeded, k, Finding{Detail: is + ", and " + needs, Fix: fix})
 }
 
 // needingBeside says which secrets need the key for what no label leads to: a version that is read by its id, or a secret that can still

@@ -70,6 +70,9 @@ func (r *review) unproved(k *inventory.Key, after string, ends ...guard.ControlI
 	if r.proving {
 		return ""
 	}
+	if why := r.outdated(k); why != "" {
+		return why
+	}
 	if after == "" {
 		return "nothing of the statement would be left"
 	}
