@@ -43,6 +43,12 @@ func first(tags map[string]string, names []string) string {
 	return ""
 }
 
+// The periods that KMS takes, in days. Source: KMS API Reference, EnableKeyRotation, RotationPeriodInDays.
+const (
+	ShortestRotation = 90
+	LongestRotation  = 2560
+)
+
 // yearly is the period of automatic rotation where none is given. Source: KMS API Reference, EnableKeyRotation.
 const yearly = 365
 
@@ -87,9 +93,19 @@ func (r *review) rotation(k *inventory.Key) {
 	if k.Rotation.Enabled {
 		detail = fmt.Sprintf("it rotates every %d days", period)
 	}
+	days := []string{"--rotation-period-in-days", strconv.Itoa(r.std.RotationDays)}
+	var fix string
+	switch {
+	case k.Facts.Unusable():
+		fix = fmt.Sprintf("KMS does not set the rotation of a key that is %s: once it is in use again, enable-key-rotation with %s", k.Facts.State, strings.Join(days, " "))
+	case k.Facts.MultiRegion: // which of its keys the primary is, is not in the snapshot
+		fix = fmt.Sprintf("on the primary key of this multi-Region key alone, whose rotation its replicas share: enable-key-rotation with %s", strings.Join(days, " "))
+	default:
+		fix = r.command(k, "enable-key-rotation", days...)
+	}
 	r.add(guard.KeyRotation, k, Finding{
 		Detail: fmt.Sprintf("%s, %d are required, and it was not rotated in the last %d", detail, r.std.RotationDays, r.std.RotationDays),
-		Fix:    r.command(k, "enable-key-rotation", "--rotation-period-in-days", strconv.Itoa(r.std.RotationDays)),
+		Fix:    fix,
 	})
 }
 
@@ -141,8 +157,11 @@ func (r *review) unused(k *inventory.Key) {
 	if len(r.touched[k.Facts.ARN]) > 0 { // by a version without a label, which needs it no more
 		under = "all that is under it opens with another key, too"
 	}
-	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly),
-		Fix: "schedule its deletion when it was off for some weeks and nothing failed; first: " + r.command(k, "disable-key")})
+	fix := "schedule its deletion when it was off for some weeks and nothing failed"
+	if !k.Facts.Unusable() {
+		fix += "; first: " + strings.TrimPrefix(r.command(k, "disable-key"), "first: ")
+	}
+	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly), Fix: fix})
 }
 
 // seenUsing reports whether the trail has a use of a key within a time, and says what may be one. What may be one of another key, or

@@ -121,7 +121,7 @@ func name(s policy.Statement, index int) string {
 
 // nobody reports whether a statement names no principal any more.
 func nobody(s policy.Statement) bool {
-	return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated) == 0
+	return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated)+len(s.Principal.CanonicalUser) == 0
 }
 
 func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {

@@ -34,9 +34,12 @@ func (r *review) propose(id guard.ControlID, k *inventory.Key, d *policy.Documen
 	return ""
 }
 
-// together makes one policy of what was proposed for a key, for each alone would put back what another changed.
+// together makes one policy of what was proposed for a key, for each alone would put back what another changed. What is excused, or not asked,
+// stays as it is in those of the others.
 func (r *review) together(k *inventory.Key) {
-	proposed := r.proposed
+	proposed := slices.DeleteFunc(r.proposed, func(p proposal) bool {
+		return !r.findings[p.finding].Waived.IsZero() || !r.std.judges(p.control)
+	})
 	r.proposed = nil
 	if len(proposed) < 2 {
 		return
@@ -82,6 +85,11 @@ func (r *review) unproved(k *inventory.Key, after string, ends ...guard.ControlI
 	d, err := policy.Parse(k.Facts.ARN, []byte(after))
 	if err != nil {
 		return "the policy that would be left cannot be read: " + err.Error()
+	}
+	for i, s := range d.Statements {
+		if s.NotPrincipal != nil && slices.ContainsFunc(s.NotPrincipal.AWS, deleted) {
+			return name(s, i) + " excepts (NotPrincipal) somebody who was deleted, and KMS takes no policy with such an id: whom to except in its stead"
+		}
 	}
 	if who := r.usersLost(k, d); who != "" {
 		return who

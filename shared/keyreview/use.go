@@ -474,11 +474,17 @@ func (r *review) another(k *inventory.Key) string {
 	case !k.Use.At.IsZero():
 		return none + "it was used on " + k.Use.At.Format(time.DateOnly) + " (" + cmp.Or(k.Use.Operation, "by an operation that is not known") + ")"
 	}
+	if tracked := r.now.Sub(k.Use.Since); (k.CreatedAt.IsZero() || k.CreatedAt.Before(k.Use.Since)) && tracked < longEnough {
+		return none + "AWS keeps track of its use only since " + k.Use.Since.Format(time.DateOnly)
+	}
 	if services := serving(k); len(services) > 0 {
 		return none + "its policy is for " + strings.Join(services, " and ")
 	}
 	return ""
 }
+
+// longEnough is how long a key that is older has to be without use on record before that says that nothing uses it.
+const longEnough = 90 * day
 
 // forService reports whether a grant is such as services make to use the key for their resources: to a service or a role of its own, or for
 // something that an encryption context names that is no secret.

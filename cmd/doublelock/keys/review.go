@@ -108,10 +108,10 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	if now.IsZero() {
 		now = env.Now()
 	}
-	found := keyreview.Review(access, std, now)
-	if len(controls) > 0 {
-		found = slices.DeleteFunc(found, func(f keyreview.Finding) bool { return !slices.Contains(controls, string(f.Control.ID)) })
+	for _, id := range controls {
+		std.Controls = append(std.Controls, guard.ControlID(id))
 	}
+	found := keyreview.Review(access, std, now)
 	if env.AsJSON() {
 		err = writeReviewJSON(env, found)
 	} else {
@@ -248,6 +248,9 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 	}{std.RotationDays, std.UnusedDays, std.Secrets, std.Applications, std.Environments, nil}
 	if err := settings.UnmarshalYAML(raw, &file, yaml.Strict()); err != nil {
 		return std, fmt.Errorf("read standard %s: %s", path, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+	}
+	if file.RotationDays < keyreview.ShortestRotation || file.RotationDays > keyreview.LongestRotation {
+		return std, fmt.Errorf("read standard %s: rotationDays is %d: KMS rotates every %d to %d days", path, file.RotationDays, keyreview.ShortestRotation, keyreview.LongestRotation)
 	}
 	std.RotationDays, std.UnusedDays = file.RotationDays, file.UnusedDays
 	std.Secrets, std.Applications, std.Environments = file.Secrets, file.Applications, file.Environments
