@@ -104,6 +104,13 @@ func TestAProposedPolicyNamesNobodyWhoWasDeleted(t *testing.T) {
 	}
 }
 
+func TestWhoWasDeletedIsNotTakenForAnybody(t *testing.T) {
+	found := of(guard.KeyOpen, keyreview.Review(inventory.Prepare(managed(document(manageOnly, `{"Sid":"Audit","Effect":"Allow","Principal":{"AWS":"AIDAEXAMPLEGHOST12345"},"Action":["kms:DescribeKey","kms:ListGrants"],"Resource":"*"}`))), standard(), now))
+	if len(found) != 1 || found[0].Detail != `statement "Audit": it names AIDAEXAMPLEGHOST12345, which does not say of which account it is` || found[0].After == "" {
+		t.Errorf("%+v", found)
+	}
+}
+
 // In a document of 2008, or without a Version, ${aws:username} is those characters; with another Version it would be a variable.
 func TestAProposedPolicyKeepsItsVersion(t *testing.T) {
 	for _, version := range []string{`"Version":"2008-10-17",`, `"Version":"2012-10-17",`, ""} {

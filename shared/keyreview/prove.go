@@ -87,7 +87,7 @@ func (r *review) unproved(k *inventory.Key, after string, ends ...guard.ControlI
 		return "the policy that would be left cannot be read: " + err.Error()
 	}
 	for i, s := range d.Statements {
-		if s.NotPrincipal != nil && slices.ContainsFunc(s.NotPrincipal.AWS, deleted) {
+		if s.NotPrincipal != nil && slices.ContainsFunc(s.NotPrincipal.AWS, unattributed) {
 			return name(s, i) + " excepts (NotPrincipal) somebody who was deleted, and KMS takes no policy with such an id: whom to except in its stead"
 		}
 	}

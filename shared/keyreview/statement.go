@@ -306,11 +306,6 @@ func withoutDeleted(set *policy.PrincipalSet) *policy.PrincipalSet {
 		return nil
 	}
 	kept := *set
-	kept.AWS = slices.DeleteFunc(slices.Clone(set.AWS), deleted)
+	kept.AWS = slices.DeleteFunc(slices.Clone(set.AWS), unattributed)
 	return &kept
-}
-
-// deleted reports whether a policy names a user or role by its unique id.
-func deleted(name string) bool {
-	return (strings.HasPrefix(name, "AROA") || strings.HasPrefix(name, "AIDA")) && !strings.ContainsAny(name, ":./*")
 }

@@ -36,14 +36,17 @@ lock of its own. Conditions and Denies count: a statement for everybody that ask
 no finding, one that others may fit is, and so is a key that nobody can manage. Each finding shows the statement and the
 smallest change of the policy that mends it.
 
-What is required can be said in a YAML or JSON file (--standard): rotationDays, unusedDays, secrets, applications,
-environments (most under one key), approved (accounts). Accounts that the configuration approves are approved, and what its
-waivers excuse is listed and is no finding.
+What is required can be said in a YAML or JSON file (--standard): rotationDays (90 to 2560, as KMS takes), unusedDays,
+secrets, applications, environments (most under one key), approved (accounts). Accounts that the configuration approves are
+approved. What its waivers excuse is listed and is no finding, and no policy that is proposed for another takes it away; nor
+does one take away what --control leaves out.
 
 No policy is proposed that takes the key from somebody who was seen using it (--trail), be it a principal, another account or
 a service, as far as CloudTrail recorded that. A call that names its key by an alias, or not at all, may be a use of every key
 that its caller may use, and so may one that failed for another reason than rights, or whose export left out whether it
 succeeded. Nor is one proposed after which nobody of the account, past its SCPs, RCPs and boundaries, could change the policy.
+A grant is revoked on the same terms. What the trail shows to be changed after the snapshot was taken gets a row, and no fix
+but to take it again.
 
 Who may not read the organization (a snapshot taken with --own in a member account) knows no SCP or RCP: who can manage a key is
 unknown. --without-scps takes those that could not be read to be none, and says so: what a proposal promises then holds as far
