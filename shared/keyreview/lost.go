@@ -32,7 +32,12 @@ func (r *review) revoked(k *inventory.Key, index int, by ...inventory.Grant) str
 		if !concerned || !mayUse(g, u) || byGrant(&changed, u) {
 			continue
 		}
-		if answer, _ := r.lets(k, d, seenAs(k, u)); answer == policy.Allowed {
+		callers := seenAs(k, u)
+		explained, _ := r.lets(k, d, callers) // where their own policies allow it, which a grant does not ask
+		for i := range callers {
+			callers[i].iam = false
+		}
+		if alone, _ := r.lets(k, d, callers); alone == policy.Allowed {
 			continue
 		}
 		who, named := u.Principal, u.Principal != "" && !isAccount(u.Principal)
@@ -45,7 +50,7 @@ func (r *review) revoked(k *inventory.Key, index int, by ...inventory.Grant) str
 		if u.Maybe || !certain {
 			return fmt.Sprintf("%s may have used it (%s) and may lose it", who, u.Action)
 		}
-		if !named {
+		if !named || explained != policy.ImplicitlyDenied {
 			return fmt.Sprintf("%s was seen using it (%s) and may lose it", who, u.Action)
 		}
 		return fmt.Sprintf("%s was seen using it (%s) and would lose it", who, u.Action)

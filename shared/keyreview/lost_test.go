@@ -35,14 +35,14 @@ func TestAGrantByWhichSomebodyWorksIsNotRevoked(t *testing.T) {
 		seen       []keyreview.Use
 		why        string // "": the command is printed
 	}{
-		"nobody was seen":            {manageOnly, []string{"Decrypt"}, secret("db", "app"), nil, ""},
-		"the grantee was seen":       {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(outsider, "kms:Decrypt")}, outsider + " was seen using it (kms:Decrypt) and would lose it"},
-		"its account was seen":       {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(other, "kms:Decrypt")}, "account " + other + " was seen using it (kms:Decrypt) and may lose it"},
-		"somebody unnamed was seen":  {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use("", "kms:Decrypt")}, "somebody whom the record does not name"},
-		"another role was seen":      {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use("arn:aws:iam::999900001111:role/y", "kms:Decrypt")}, ""},
-		"it was seen by other means": {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(outsider, "kms:GenerateDataKey")}, ""},
-		"the policy lets it, too":    {document(lets, strings.TrimSuffix(strings.TrimPrefix(document(manageOnly), `{"Version":"2012-10-17","Statement":[`), `]}`)), []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(outsider, "kms:Decrypt")}, ""},
-		"it reads a secret":          {manageOnly, []string{"Decrypt"}, open, nil, outsider + " may open db, and would lose it"},
+		"nobody was seen":                     {manageOnly, []string{"Decrypt"}, secret("db", "app"), nil, ""},
+		"the grantee was seen":                {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(outsider, "kms:Decrypt")}, outsider + " was seen using it (kms:Decrypt) and would lose it"},
+		"its account was seen":                {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(other, "kms:Decrypt")}, "account " + other + " was seen using it (kms:Decrypt) and may lose it"},
+		"somebody unnamed was seen":           {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use("", "kms:Decrypt")}, "somebody whom the record does not name"},
+		"another role was seen":               {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use("arn:aws:iam::999900001111:role/y", "kms:Decrypt")}, ""},
+		"it was seen by other means":          {manageOnly, []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(outsider, "kms:GenerateDataKey")}, ""},
+		"the policy lets it where its own do": {document(lets, strings.TrimSuffix(strings.TrimPrefix(document(manageOnly), `{"Version":"2012-10-17","Statement":[`), `]}`)), []string{"Decrypt"}, secret("db", "app"), []keyreview.Use{use(outsider, "kms:Decrypt")}, outsider + " was seen using it (kms:Decrypt) and may lose it"},
+		"it reads a secret":                   {manageOnly, []string{"Decrypt"}, open, nil, outsider + " may open db, and would lose it"},
 	} {
 		k := fine()
 		if k.Policy = test.policy; test.policy == manageOnly {
@@ -71,15 +71,30 @@ func TestAGrantByWhichSomebodyWorksIsNotRevoked(t *testing.T) {
 // What hands the grant on is what another grant is to be without, and may be what the grantee was seen doing.
 func TestAGranteeThatHandsOnKeepsItsGrantUntilAPersonDecides(t *testing.T) {
 	const app = "arn:aws:iam::111122223333:role/app"
-	for action, want := range map[string]string{"kms:CreateGrant": app + " was seen using it (kms:CreateGrant) and would lose it", "kms:Decrypt": "aws kms revoke-grant"} {
+	lets := `{"Sid":"Them","Effect":"Allow","Principal":{"AWS":"` + app + `"},"Action":"kms:CreateGrant","Resource":"*","Condition":{"Bool":{"kms:GrantIsForAWSResource":"false"}}}`
+	for name, test := range map[string]struct{ action, policy, want string }{
+		"handing on":                          {"kms:CreateGrant", document(manageOnly), app + " was seen using it (kms:CreateGrant) and would lose it"},
+		"handing on, which the policy lets":   {"kms:CreateGrant", document(manageOnly, lets), "aws kms revoke-grant"},
+		"handing on, which is left to IAM":    {"kms:CreateGrant", document(delegating), app + " was seen using it (kms:CreateGrant) and may lose it"},
+		"decrypting, which the new one keeps": {"kms:Decrypt", document(manageOnly), "aws kms revoke-grant"},
+	} {
 		k := fine()
-		k.Policy = document(manageOnly)
+		k.Policy = test.policy
 		k.Grants = []inventory.Grant{{ID: "g", Grantee: app, Operations: []string{"Decrypt", "CreateGrant"}}}
 		std := standard()
-		std.Seen = []keyreview.Use{{Key: arn, Principal: app, Action: action, First: now, Last: now}}
-		found := of(guard.KeyOpen, keyreview.Review(inventory.Prepare(snapshot(k)), std, now))
-		if len(found) != 1 || !strings.Contains(found[0].Fix, want) || strings.Contains(found[0].Fix, "aws kms") == (action == "kms:CreateGrant") {
-			t.Errorf("seen by %s: %+v", action, found)
+		std.Seen = []keyreview.Use{{Key: arn, Principal: app, Action: test.action, First: now, Last: now}}
+		said := 0
+		for _, f := range of(guard.KeyOpen, keyreview.Review(inventory.Prepare(snapshot(k)), std, now)) {
+			if !strings.HasPrefix(f.Detail, "grant g lets") {
+				continue
+			}
+			said++
+			if !strings.Contains(f.Fix, test.want) || strings.Contains(f.Fix, "aws kms") != strings.HasPrefix(test.want, "aws kms") {
+				t.Errorf("%s: %s", name, f.Fix)
+			}
+		}
+		if said != 1 {
+			t.Errorf("%s: the grant is %d findings", name, said)
 		}
 	}
 }

@@ -111,6 +111,22 @@ func TestWhoWasDeletedIsNotTakenForAnybody(t *testing.T) {
 	}
 }
 
+func TestWhoWasSeenByASessionThatThePolicyNamesIsExplained(t *testing.T) {
+	statement := `{"Sid":"M","Effect":"Allow","Principal":{"AWS":["arn:aws:sts::111122223333:assumed-role/app/s","arn:aws:iam::999900001111:role/x"]},"Action":"kms:Decrypt","Resource":"*"}`
+	std := standard()
+	std.Seen = []keyreview.Use{{Key: arn, Principal: "arn:aws:iam::111122223333:role/app", Action: "kms:Decrypt", First: now, Last: now}}
+	found := of(guard.KeyOpen, keyreview.Review(inventory.Prepare(managed(document(manageOnly, statement))), std, now))
+	if len(found) != 1 || !strings.Contains(found[0].After, "assumed-role/app/s") || strings.Contains(found[0].After, "999900001111") {
+		t.Errorf("%+v", found)
+	}
+	session := `{"Sid":"M","Effect":"Allow","Principal":{"AWS":"arn:aws:sts::111122223333:assumed-role/app/s"},"Action":"kms:Decrypt","Resource":"*"}`
+	everybody := `{"Sid":"E","Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*"}`
+	found = of(guard.KeyOpen, keyreview.Review(inventory.Prepare(managed(document(manageOnly, session, everybody))), std, now))
+	if len(found) != 1 || found[0].After != "" || !strings.Contains(found[0].Fix, "role/app was seen using it") { // by another session, perhaps
+		t.Errorf("let in by another statement, too: %+v", found)
+	}
+}
+
 // In a document of 2008, or without a Version, ${aws:username} is those characters; with another Version it would be a variable.
 func TestAProposedPolicyKeepsItsVersion(t *testing.T) {
 	for _, version := range []string{`"Version":"2008-10-17",`, `"Version":"2012-10-17",`, ""} {

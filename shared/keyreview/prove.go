@@ -155,6 +155,10 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 			who = "account " + who
 		}
 		was, by := r.lets(k, before, callers)
+		if was == policy.ImplicitlyDenied {
+			callers = append(callers, sessions(before, callers)...)
+			was, by = r.lets(k, before, callers)
+		}
 		is, left := r.lets(k, after, callers)
 		gone := slices.ContainsFunc(by, func(statement string) bool { return !slices.Contains(left, statement) })
 		switch {
@@ -225,6 +229,28 @@ func seenAs(k *inventory.Key, u Use) []caller {
 	var out []caller
 	for _, name := range []string{p.Name, arn.Of(k.Facts.ARN).Partition.Service(service), arn.PartitionOf(k.Facts.Region).Regional(service, k.Facts.Region)} {
 		out = append(out, caller{principal: policy.Principal{Kind: policy.KindService, Name: name}, action: u.Action})
+	}
+	return out
+}
+
+// sessions are those of roles that a policy names: the record of a use says the role.
+func sessions(d *policy.Document, of []caller) (out []caller) {
+	for _, s := range d.Statements {
+		if s.Principal == nil {
+			continue
+		}
+		for _, name := range s.Principal.AWS {
+			p, err := policy.ParsePrincipal(name)
+			if err != nil || p.Kind != policy.KindSession {
+				continue
+			}
+			for _, c := range of {
+				if c.principal.Kind == policy.KindRole && c.principal.Account == p.Account && c.principal.Name == p.Name {
+					c.principal = p
+					out = append(out, c)
+				}
+			}
+		}
 	}
 	return out
 }

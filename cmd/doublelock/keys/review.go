@@ -56,8 +56,8 @@ With --approved it judges nothing, and lists the keys that carry an alias or tag
 look at them before the SCP that protects those is attached, which stops only what comes. Recorded CloudTrail (--trail,
 read like that of "doublelock replay") says since when and by whom, and whether that role may approve.
 
-Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is a finding, and so is
-a key of --approved that is not known to carry that by somebody who may approve.`,
+Exit codes: 0 nothing to say, 1 an error, 2 findings; keys that could not be listed, and what could not be read of one, are
+findings, and so is a key of --approved that is not known to carry that by somebody who may approve.`,
 		Example: `  doublelock keys review --snapshot org.json
   doublelock keys review -s org.json --control DL.KEY.3 -o json | jq '{key, after}' # the policies as they should be
   doublelock keys review -s org.json --approved --trail trail/                      # before doublelock-approval is attached`,
