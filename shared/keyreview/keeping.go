@@ -135,7 +135,7 @@ func (r *review) unused(k *inventory.Key) {
 		return // by what KMS does not count, after the snapshot, or for a resource that a service keeps
 	}
 	if may != "" {
-		r.unknown(guard.KeyUnused, k, may)
+		r.add(guard.KeyUnused, k, Finding{Outcome: guard.Unknown, Detail: may, Fix: whichKey})
 		return
 	}
 	if k.GrantsUnread != "" {
@@ -163,6 +163,9 @@ func (r *review) unused(k *inventory.Key) {
 	}
 	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly), Fix: fix})
 }
+
+// whichKey is what to do about a call of which the record does not say which key it was about.
+const whichKey = "find out which key that call was about, and keep this one until then"
 
 // seenUsing reports whether the trail has a use of a key within a time, and says what may be one. What may be one of another key, or
 // failed for something else than the key's state, is none where KMS would have counted it before the snapshot.
@@ -271,18 +274,20 @@ func (r *review) needed(k *inventory.Key) {
 			unsure = "whether " + unsure + " needs it could not be read"
 		}
 	}
+	var may string
 	if needs == "" {
-		var may string
-		if needs, may = r.missed(k); needs == "" && unsure == "" {
-			unsure = cmp.Or(r.hidden(k), may)
-		}
+		needs, may = r.missed(k)
+		unsure = cmp.Or(unsure, r.hidden(k))
 	}
 	is := "it is " + string(k.Facts.State)
 	if k.Facts.State == guard.KeyStateUnknown {
 		is = "its state could not be read"
 	}
 	switch {
+	case needs == "" && unsure == "" && may == "":
+		return
 	case needs == "" && unsure == "":
+		r.add(guard.KeyNeeded, k, Finding{Outcome: guard.Unknown, Detail: is + ", and " + may, Fix: whichKey})
 		return
 	case needs == "":
 		r.unknown(guard.KeyNeeded, k, is+", and "+unsure)

@@ -20,6 +20,9 @@ func (r *review) revoked(k *inventory.Key, index int, by ...inventory.Grant) str
 	if r.proving {
 		return "" // nothing is proposed
 	}
+	if why := r.outdated(k); why != "" {
+		return why
+	}
 	changed := *k
 	changed.Grants = slices.Replace(slices.Clone(k.Grants), index, index+1, by...)
 	g := k.Grants[index]

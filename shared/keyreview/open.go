@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/arn"
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -248,7 +249,7 @@ func (r *review) grants(k *inventory.Key) {
 			if uses && slices.Contains(g.Operations, "CreateGrant") && !p.ServiceLinked() && !strings.HasPrefix(p.Name, "aws:") && !r.denied(k, p, of) {
 				kept := g
 				kept.Operations = slices.DeleteFunc(slices.Clone(g.Operations), func(operation string) bool { return operation == "CreateGrant" })
-				then, decide := r.command(k, "revoke-grant", "--grant-id", g.ID), "whether the grantee needs to hand it on"
+				then, decide := awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID), "whether the grantee needs to hand it on"
 				if why := r.revoked(k, i, kept); why != "" {
 					then, decide = "revoke this one", why
 				}
@@ -260,7 +261,7 @@ func (r *review) grants(k *inventory.Key) {
 		if r.denied(k, p, g) {
 			continue
 		}
-		fix := r.command(k, "revoke-grant", "--grant-id", g.ID)
+		fix := awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID)
 		if why := r.revoked(k, i); why != "" {
 			fix = "approve the account, or revoke the grant; a person has to decide: " + why
 		}

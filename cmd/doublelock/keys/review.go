@@ -104,7 +104,8 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	if err != nil {
 		return err
 	}
-	if std.Seen, err = seen(ctx, env, trails); err != nil {
+	covered := map[location]bool{}
+	if std.Seen, err = seen(ctx, env, trails, covered); err != nil {
 		return err
 	}
 	now := access.Snapshot().TakenAt // an old snapshot says what was true then
@@ -125,6 +126,9 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	}
 	input.NoteUnread(env, access.Snapshot().Unread)
 	input.NoteAssumed(env, access.Assumed())
+	if len(trails) > 0 {
+		noteUncovered(env, access.Snapshot(), covered)
+	}
 	fmt.Fprintln(env.Stderr, summary(found, len(access.Snapshot().Keys)))
 	if slices.ContainsFunc(found, func(f keyreview.Finding) bool { return f.Waived.IsZero() }) {
 		return command.Found()
@@ -132,11 +136,29 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	return nil
 }
 
-// seen reads who used which key, a line for each way, with its first and last time.
-func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.Use, error) {
+// location is an account and Region. Of a record whose export left one out, it may be any, so that it is "".
+type location struct{ account, region string }
+
+// noteUncovered says of which keys the trail has nothing to say: that nobody was seen using them says nothing.
+func noteUncovered(env *command.Env, s *inventory.Snapshot, covered map[location]bool) {
+	said := map[location]bool{}
+	for _, k := range s.Keys {
+		at := location{k.Facts.Account, k.Facts.Region}
+		known := covered[at] || covered[location{"", at.region}] || covered[location{at.account, ""}] || covered[location{}]
+		if k.Facts.Manager == guard.ManagerAWS || known || said[at] {
+			continue
+		}
+		said[at] = true
+		fmt.Fprintf(env.Stderr, "doublelock: keys review: the trail has no event of account %s in %s: who uses its keys is not known by it\n", output.Printable(at.account), output.Printable(at.region))
+	}
+}
+
+// seen reads who used which key, a line for each way, with its first and last time, and of which locations there are records.
+func seen(ctx context.Context, env *command.Env, trails []string, covered map[location]bool) ([]keyreview.Use, error) {
 	var out []keyreview.Use
 	known := map[keyreview.Use]int{}
 	broken, err := readTrails(ctx, env, trails, func(r trail.Record) {
+		covered[location{r.Change.Account, r.Change.Region}] = true
 		for _, u := range keyreview.UsesOf(r) {
 			way := u
 			way.First, way.Last = time.Time{}, time.Time{}
