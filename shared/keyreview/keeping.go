@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 )
@@ -101,7 +102,7 @@ func (r *review) rotation(k *inventory.Key) {
 	case k.Facts.MultiRegion: // which of its keys the primary is, is not in the snapshot
 		fix = fmt.Sprintf("on the primary key of this multi-Region key alone, whose rotation its replicas share: enable-key-rotation with %s", strings.Join(days, " "))
 	default:
-		fix = r.command(k, "enable-key-rotation", days...)
+		fix = r.unlessOutdated(k, awscli.OnKey("enable-key-rotation", k.Facts.ARN, days...))
 	}
 	r.add(guard.KeyRotation, k, Finding{
 		Detail: fmt.Sprintf("%s, %d are required, and it was not rotated in the last %d", detail, r.std.RotationDays, r.std.RotationDays),
@@ -159,7 +160,7 @@ func (r *review) unused(k *inventory.Key) {
 	}
 	fix := "schedule its deletion when it was off for some weeks and nothing failed"
 	if !k.Facts.Unusable() {
-		fix += "; first: " + strings.TrimPrefix(r.command(k, "disable-key"), "first: ")
+		fix += "; first: " + r.unlessOutdated(k, awscli.OnKey("disable-key", k.Facts.ARN))
 	}
 	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly), Fix: fix})
 }
@@ -302,12 +303,9 @@ func (r *review) needed(k *inventory.Key) {
 	fix := k.Facts.Mend()
 	switch {
 	case k.Facts.State == guard.KeyDisabled:
-		fix = r.command(k, "enable-key")
+		fix = r.unlessOutdated(k, awscli.OnKey("enable-key", k.Facts.ARN))
 	case ending(k):
-		fix = r.command(k, "cancel-key-deletion")
-		if r.outdated(k) == "" {
-			fix += " && " + r.command(k, "enable-key")
-		}
+		fix = r.unlessOutdated(k, awscli.OnKey("cancel-key-deletion", k.Facts.ARN)+" && "+awscli.OnKey("enable-key", k.Facts.ARN))
 	}
 	r.add(guard.KeyNeeded, k, Finding{Detail: is + ", and " + needs, Fix: fix})
 }

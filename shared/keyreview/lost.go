@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/doublelock/doublelock/shared/arn"
-	"github.com/doublelock/doublelock/shared/awscli"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -98,12 +97,9 @@ func mayUse(g inventory.Grant, u Use) bool {
 	return u.Principal == grantee.Account
 }
 
-// command is the one that mends a key as the snapshot has it; where the record shows that it is no longer so, to take another.
-func (r *review) command(k *inventory.Key, verb string, arguments ...string) string {
-	if why := r.outdated(k); why != "" {
-		return "first: " + why
-	}
-	return awscli.OnKey(verb, k.Facts.ARN, arguments...)
+// unlessOutdated is a command that mends a key as the snapshot has it; where the record shows that it is no longer so, why.
+func (r *review) unlessOutdated(k *inventory.Key, command string) string {
+	return cmp.Or(r.outdated(k), command)
 }
 
 // lettingIn and switching are the calls after which a key is not as a snapshot has it: whom it lets in, and whether it works.
