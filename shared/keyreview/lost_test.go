@@ -115,6 +115,7 @@ func TestWhatATrailShowsToBeOutdatedIsNotMended(t *testing.T) {
 		k := fine()
 		k.Policy = document(`{"Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:root"},"Action":"kms:*","Resource":"*"}`)
 		k.Grants = []inventory.Grant{{ID: "g", Grantee: "arn:aws:iam::999900001111:role/x", Operations: []string{"Decrypt"}}}
+		k.Rotation = inventory.Rotation{}
 		s := snapshot(k)
 		s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:*","Resource":"*"}`))
 		std := standard()
