@@ -48,6 +48,23 @@ func TestARightIsUnprovedUntilItIsKnownWhatFollowsFromIt(t *testing.T) {
 		"session tags where a policy cannot be read": {statements: []string{allow("sts:TagSession", "*")}, unproved: []string{"sts:TagSession"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
 			s.Managed["arn:aws:iam::111122223333:policy/broken"] = "{"
 		}},
+		"a right that a boundary leaves for functions of its account": {statements: []string{allow("lambda:UpdateFunctionCode", "*")}, unproved: []string{"lambda:UpdateFunctionCode"}, change: func(s *inventory.Snapshot, p *inventory.Principal) {
+			s.Managed[boundary] = document(allow("secretsmanager:GetSecretValue", "*"), allow("lambda:*", "arn:aws:lambda:*:111122223333:function:app-*"))
+			p.Boundary = boundary
+		}},
+		"a right that the organization leaves for one resource": {statements: []string{allow("newservice:DoIt", "*")}, unproved: []string{"newservice:DoIt"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
+			s.Controls["p-FullAWSAccess"] = inventory.Policy{Name: "one", Document: document(allow("*", "*"), `{"Effect":"Deny","Action":"newservice:*","NotResource":"arn:aws:newservice:eu-central-1:111122223333:thing/1"}`)}
+		}},
+		"a right that a statement of its own leaves for one resource": {statements: []string{allow("ssm:SendCommand", "*"), `{"Effect":"Deny","Action":"ssm:SendCommand","NotResource":"arn:aws:ec2:eu-central-1:111122223333:instance/i-1"}`}, unproved: []string{"ssm:SendCommand"}},
+		"a right that a boundary leaves for other resources": {statements: []string{allow("lambda:UpdateFunctionCode", "arn:aws:lambda:*:111122223333:function:app-*")}, change: func(s *inventory.Snapshot, p *inventory.Principal) {
+			s.Managed[boundary] = document(allow("secretsmanager:GetSecretValue", "*"), allow("lambda:*", "arn:aws:lambda:*:111122223333:function:web-*"))
+			p.Boundary = boundary
+		}},
+		"roles of one account, which its boundary leaves": {statements: []string{allow("sts:AssumeRole", "*")}, unproved: []string{"sts:AssumeRole"}, change: func(s *inventory.Snapshot, p *inventory.Principal) {
+			s.Unread = append(s.Unread, inventory.Unread{Part: inventory.PartPrincipals, Account: "444455556666", Why: "denied"})
+			s.Managed[boundary] = document(allow("secretsmanager:GetSecretValue", "*"), allow("sts:AssumeRole", "arn:aws:iam::444455556666:role/deploy-*"))
+			p.Boundary = boundary
+		}},
 		"a boundary that leaves reading alone": {statements: []string{allow("*", "*")}, change: func(s *inventory.Snapshot, p *inventory.Principal) {
 			s.Managed[boundary] = document(allow("ec2:Describe*", "*"), allow("secretsmanager:GetSecretValue", "*"))
 			p.Boundary = boundary

@@ -67,7 +67,7 @@ func (a *Access) readsUnread(who string, askers []*asker) []Unread {
 	var claims []claim
 	for _, w := range askers {
 		for _, action := range opensUnread {
-			for _, pattern := range w.mayBeAllowedOn(action) {
+			for _, pattern := range once(append(w.mayBeAllowedOn(action), w.leftOn(action)...)) {
 				claims = append(claims, claim{w, action, pattern})
 			}
 		}
@@ -162,6 +162,20 @@ func (w *asker) mayBeAllowedOn(action string) []string {
 	return once(out)
 }
 
+// leftOn are the resources of one account that whatever limits a principal leaves it: those that may be all that is left of a pattern.
+func (w *asker) leftOn(action string) (out []string) {
+	for _, d := range slices.Concat(append(slices.Clone(w.policies.SCPs), w.policies.Identity, w.policies.Boundary, w.policies.Session)...) {
+		for _, s := range d.Statements {
+			for _, pattern := range append(slices.Clone(s.NotResources), s.Resources...) {
+				if account := arn.Of(pattern).Account; s.About(action) && account != "" && !strings.ContainsAny(account, "*?$") {
+					out = append(out, pattern)
+				}
+			}
+		}
+	}
+	return out
+}
+
 // region is the Region that a claim names, or else one that is like what it names.
 func (c claim) region() (region string, named bool) {
 	of := cmp.Or(arn.Of(c.pattern).Region, "*")
@@ -170,27 +184,21 @@ func (c claim) region() (region string, named bool) {
 
 // mayOpenSome reports whether a claim may open some secret of a location.
 func (a *Access) mayOpenSome(c claim, at location) bool {
-	parsed := arn.Of(c.pattern)
-	names := []string{arn.Example(parsed.Resource)}
-	if parsed == (arn.ARN{}) || strings.Contains(parsed.Region, "*") { // which may run past the colons after it
-		names = append(names, "secret:x", "secret:"+arn.Example(c.pattern[strings.LastIndexByte(c.pattern, ':')+1:]))
-	} else if !arn.Match(parsed.Region, at.region) || !arn.Match(parsed.Account, at.account) {
-		return false
+	name, parsed := "secret:*", arn.Of(c.pattern)
+	if strings.HasPrefix(parsed.Resource, "secret:") || parsed != (arn.ARN{}) && !strings.Contains(parsed.Region, "*") { // which may run past the colons after it
+		if name = parsed.Resource; !arn.Match(parsed.Region, at.region) || !arn.Match(parsed.Account, at.account) {
+			return false
+		}
 	}
-	return slices.ContainsFunc(names, func(name string) bool {
-		t := policy.Target{ARN: a.partition().New("secretsmanager", at.region, at.account, name).String(), Account: at.account, Kind: policy.ResourcePlain}
-		if at.account != c.by.principal.Account { // its own policy has to let it in, too
-			t.Policy = missing("the policy of a secret", "it is not in the snapshot")
-		}
-		a.addResourceOrganization(&t)
-		t.Context["aws:RequestedRegion"] = []string{at.region}
-		t.Unknown = append(t.Unknown, viaAWSService)
-		answer := ask(c.by, &t, c.action).Answer
-		if answer == policy.ImplicitlyDenied && strings.Contains(c.pattern, "${") { // what stands for the variable is not known here
-			return true
-		}
-		return !denied(answer)
-	})
+	t := policy.Target{ARN: a.partition().New("secretsmanager", at.region, at.account, name).String(), Pattern: true, Account: at.account, Kind: policy.ResourcePlain}
+	if at.account != c.by.principal.Account { // its own policy has to let it in, too
+		t.Policy = missing("the policy of a secret", "it is not in the snapshot")
+	}
+	a.addResourceOrganization(&t)
+	t.Context["aws:RequestedRegion"] = []string{at.region}
+	t.Unknown = append(t.Unknown, viaAWSService)
+	answer := ask(c.by, &t, c.action).Answer
+	return !denied(answer) || answer == policy.ImplicitlyDenied && strings.Contains(c.pattern, "${") // what stands for the variable is not known here
 }
 
 // accountsByName are the accounts outside the snapshot that the principal is allowed by name, or by some of it. Where accounts of the

@@ -46,6 +46,16 @@ func TestARegionThatNobodyReadIsNotTakenForOneWithoutSecrets(t *testing.T) {
 			s.Managed["arn:aws:iam::111122223333:policy/region"] = document(allow("*", "arn:aws:secretsmanager:eu-central-1:*:secret:*"))
 			s.Principals[len(s.Principals)-1].Boundary = "arn:aws:iam::111122223333:policy/region"
 		}},
+		"everything within a boundary of some secrets of another": {statements: []string{allow("*", "*")}, want: []string{inRegion("us-east-1")}, change: func(s *inventory.Snapshot) {
+			s.Managed["arn:aws:iam::111122223333:policy/region"] = document(allow("*", "arn:aws:secretsmanager:us-east-1:111122223333:secret:app-*"))
+			s.Principals[len(s.Principals)-1].Boundary = "arn:aws:iam::111122223333:policy/region"
+		}},
+		"everything but what is not denied in another": {statements: []string{allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":["` + secretARN("vendor/acme") + `","arn:aws:secretsmanager:us-east-1:111122223333:secret:foo-*"]}`}, want: []string{inRegion("us-east-1")}},
+		"everything but what the organization does not deny": {statements: []string{allow("*", "*")}, want: []string{inRegion("us-east-1")}, change: func(s *inventory.Snapshot) {
+			s.Controls["p-FullAWSAccess"] = inventory.Policy{Name: "one", Document: document(allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":"arn:aws:secretsmanager:us-east-1:111122223333:secret:foo-AbCdEf"}`)}
+		}},
+		"everything but what is not denied of all Regions":        {statements: []string{allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":"arn:aws:secretsmanager:*:111122223333:secret:shop/*"}`}, want: []string{others}},
+		"everything but what is not denied of an account outside": {statements: []string{allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":"arn:aws:secretsmanager:eu-central-1:777788889999:secret:*"}`}, want: []string{"secrets of 777788889999: the account is not in the snapshot"}},
 		"everything where all Regions of the account were read": {statements: []string{allow("*", "*")}, change: func(s *inventory.Snapshot) {
 			alone(s)
 			s.Accounts[0].Enabled = []string{"eu-central-1"}

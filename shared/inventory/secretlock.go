@@ -84,7 +84,7 @@ func (a *Access) addResourceOrganization(t *policy.Target) {
 
 // ask evaluates one principal before one target.
 func ask(w *asker, t *policy.Target, action string) policy.Decision {
-	r := policy.Request{Principal: w.principal, Action: action, Resource: t.ARN, ResourceAccount: t.Account, Context: t.Context, OneOf: t.OneOf, Open: true,
+	r := policy.Request{Principal: w.principal, Action: action, Resource: t.ARN, Pattern: t.Pattern, ResourceAccount: t.Account, Context: t.Context, OneOf: t.OneOf, Open: true,
 		Unknown: slices.Concat(w.unknown, t.Unknown), Absent: slices.Concat(w.absent, t.Absent)}
 	p := w.policies
 	p.Resource, p.ResourceKind, p.RCPs, p.Grants = t.Policy, t.Kind, t.RCPs, t.Grants
