@@ -58,8 +58,9 @@ func (a *Access) secretPolicy(s *Secret) *policy.Document {
 // addResourceOrganization adds the RCPs that reach the resource's account, and the condition keys of both locks.
 func (a *Access) addResourceOrganization(t *policy.Target) {
 	t.Context = map[string][]string{"aws:SecureTransport": {"true"}}
+	t.OneOf = map[string][]string{}
 	if at := a.snapshot.TakenAt; !at.IsZero() {
-		askedAt(t, at)
+		askedAt(t, append(a.later, at)...)
 	}
 	org := a.orgs[t.Account]
 	if org == nil {

@@ -75,6 +75,9 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 	if err != nil {
 		return err
 	}
+	if allowed != nil {
+		access = access.FromNowOn()
+	}
 	can, err := access.Can(principal)
 	if err != nil {
 		return err
