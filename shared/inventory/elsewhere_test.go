@@ -19,26 +19,28 @@ func TestARightIsUnprovedUntilItIsKnownWhatFollowsFromIt(t *testing.T) {
 		change         func(*inventory.Snapshot, *inventory.Principal)
 		unproved, data []string
 	}{
-		"reading its own secret":                         {},
-		"describing and listing":                         {statements: []string{allow("ec2:Describe*", "*"), allow("iam:List*", "*"), allow("s3:GetObject", "*")}},
-		"the code of functions":                          {statements: []string{allow("lambda:UpdateFunctionCode", "*")}, unproved: []string{"lambda:UpdateFunctionCode"}},
-		"commands on machines":                           {statements: []string{allow("ssm:SendCommand", "*")}, unproved: []string{"ssm:SendCommand"}},
-		"builds, stacks, containers":                     {statements: []string{`{"Effect":"Allow","Action":["codebuild:StartBuild","cloudformation:UpdateStack","ecs:ExecuteCommand"],"Resource":"*"}`}, unproved: []string{"codebuild:StartBuild", "cloudformation:UpdateStack", "ecs:ExecuteCommand"}},
-		"making users":                                   {statements: []string{allow("iam:CreateUser", "*")}, unproved: []string{"iam:CreateUser"}},
-		"making roles":                                   {statements: []string{allow("iam:CreateRole", roleARN(shop, "new-*"))}, unproved: []string{"iam:CreateRole"}},
-		"permission sets, sessions of root":              {statements: []string{allow("sso:PutInlinePolicyToPermissionSet", "*"), allow("sts:AssumeRoot", "*")}, unproved: []string{"sso:PutInlinePolicyToPermissionSet", "sts:AssumeRoot"}},
-		"leaving the organization":                       {statements: []string{allow("organizations:LeaveOrganization", "*")}, unproved: []string{"organizations:LeaveOrganization"}},
-		"a service that nobody knows":                    {statements: []string{allow("newservice:DoIt", "*")}, unproved: []string{"newservice:DoIt"}},
-		"a right of it that is named like reading":       {statements: []string{allow("newservice:GetFoo", "*"), allow("newservice:List*", "*")}, unproved: []string{"newservice:GetFoo", "newservice:List*"}},
-		"a right that nobody knows of a listed service":  {statements: []string{allow("sts:GetFoo", "*"), allow("secretsmanager:BatchGetSecrets*", "*")}, unproved: []string{"sts:GetFoo", "secretsmanager:BatchGetSecrets*"}},
-		"everything but IAM":                             {statements: []string{`{"Effect":"Allow","NotAction":["iam:*"],"Resource":"*"}`}, unproved: []string{"everything but iam:*"}},
-		"a pattern that may be more than reading":        {statements: []string{allow("ec2:*", "*")}, unproved: []string{"ec2:*"}},
-		"reading that hands out credentials":             {statements: []string{allow("ec2:GetPasswordData", "*"), allow("datazone:Get*", "*")}, unproved: []string{"ec2:GetPasswordData", "datazone:Get*"}},
-		"reading by the role of a configuration profile": {statements: []string{allow("appconfig:GetLatestConfiguration", "*"), allow("appconfig:GetConfiguration", "*"), allow("appconfig:GetConfigurationProfile", "*")}, unproved: []string{"appconfig:GetLatestConfiguration", "appconfig:GetConfiguration"}},
-		"data, and what others run":                      {statements: []string{allow("s3:*", "*"), allow("lambda:InvokeFunction", "*")}, data: []string{"s3:*", "lambda:InvokeFunction"}},
-		"everything on a secret of its own":              {statements: []string{allow("secretsmanager:*", secretARN("vendor/acme"))}},
-		"everything with a key, which Powers judges":     {statements: []string{allow("kms:*", "*")}},
-		"session tags where no policy asks for them":     {statements: []string{allow("sts:TagSession", "*")}},
+		"reading its own secret":                        {},
+		"describing and listing":                        {statements: []string{allow("ec2:Describe*", "*"), allow("iam:List*", "*"), allow("s3:GetObject", "*")}},
+		"the code of functions":                         {statements: []string{allow("lambda:UpdateFunctionCode", "*")}, unproved: []string{"lambda:UpdateFunctionCode"}},
+		"commands on machines":                          {statements: []string{allow("ssm:SendCommand", "*")}, unproved: []string{"ssm:SendCommand"}},
+		"builds, stacks, containers":                    {statements: []string{`{"Effect":"Allow","Action":["codebuild:StartBuild","cloudformation:UpdateStack","ecs:ExecuteCommand"],"Resource":"*"}`}, unproved: []string{"codebuild:StartBuild", "cloudformation:UpdateStack", "ecs:ExecuteCommand"}},
+		"making users":                                  {statements: []string{allow("iam:CreateUser", "*")}, unproved: []string{"iam:CreateUser"}},
+		"making roles":                                  {statements: []string{allow("iam:CreateRole", roleARN(shop, "new-*"))}, unproved: []string{"iam:CreateRole"}},
+		"permission sets, sessions of root":             {statements: []string{allow("sso:PutInlinePolicyToPermissionSet", "*"), allow("sts:AssumeRoot", "*")}, unproved: []string{"sso:PutInlinePolicyToPermissionSet", "sts:AssumeRoot"}},
+		"leaving the organization":                      {statements: []string{allow("organizations:LeaveOrganization", "*")}, unproved: []string{"organizations:LeaveOrganization"}},
+		"a service that nobody knows":                   {statements: []string{allow("newservice:DoIt", "*")}, unproved: []string{"newservice:DoIt"}},
+		"a right of it that is named like reading":      {statements: []string{allow("newservice:GetFoo", "*"), allow("newservice:List*", "*")}, unproved: []string{"newservice:GetFoo", "newservice:List*"}},
+		"a right that nobody knows of a listed service": {statements: []string{allow("sts:GetFoo", "*"), allow("secretsmanager:BatchGetSecrets*", "*")}, unproved: []string{"sts:GetFoo", "secretsmanager:BatchGetSecrets*"}},
+		"everything but IAM":                            {statements: []string{`{"Effect":"Allow","NotAction":["iam:*"],"Resource":"*"}`}, unproved: []string{"everything but iam:*"}},
+		"a pattern that may be more than reading":       {statements: []string{allow("ec2:*", "*")}, unproved: []string{"ec2:*"}},
+		"reading that hands out credentials":            {statements: []string{allow("ec2:GetPasswordData", "*"), allow("datazone:Get*", "*")}, unproved: []string{"ec2:GetPasswordData", "datazone:Get*"}},
+		"what the agent of a cluster is sent, credentials of tasks among it": {statements: []string{allow("ecs:Poll", "*"), allow("ecs:StartTelemetrySession", "*"), allow("ecs:SubmitTaskStateChange", "*")}, unproved: []string{"ecs:Poll", "ecs:StartTelemetrySession"}, data: []string{"ecs:SubmitTaskStateChange"}},
+		"commands for the agents of migrated machines":                       {statements: []string{allow("mgn:GetChannelCommandsForMgn", "*"), allow("drs:GetChannelCommandsForDrs", "*")}, unproved: []string{"mgn:GetChannelCommandsForMgn", "drs:GetChannelCommandsForDrs"}},
+		"reading by the role of a configuration profile":                     {statements: []string{allow("appconfig:GetLatestConfiguration", "*"), allow("appconfig:GetConfiguration", "*"), allow("appconfig:GetConfigurationProfile", "*")}, unproved: []string{"appconfig:GetLatestConfiguration", "appconfig:GetConfiguration"}},
+		"data, and what others run":                                          {statements: []string{allow("s3:*", "*"), allow("lambda:InvokeFunction", "*")}, data: []string{"s3:*", "lambda:InvokeFunction"}},
+		"everything on a secret of its own":                                  {statements: []string{allow("secretsmanager:*", secretARN("vendor/acme"))}},
+		"everything with a key, which Powers judges":                         {statements: []string{allow("kms:*", "*")}},
+		"session tags where no policy asks for them":                         {statements: []string{allow("sts:TagSession", "*")}},
 		"session tags where one does": {statements: []string{allow("sts:TagSession", "*")}, unproved: []string{"sts:TagSession"}, change: func(s *inventory.Snapshot, _ *inventory.Principal) {
 			s.Principals = append(s.Principals, role(shop, "tagged", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"${aws:PrincipalTag/team}"}}}`))
 		}},
@@ -152,14 +154,19 @@ func TestWhatASnapshotDoesNotHoldIsSaid(t *testing.T) {
 
 // Rights that open what is closed, or change by what policies decide, are powers.
 func TestRightsToChangeWhatPoliciesDecideByArePowers(t *testing.T) {
-	byTag := func(s *inventory.Snapshot) {
-		s.Principals = append(s.Principals, role(shop, "tagged", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"aws:ResourceTag/team":"blue"}}}`))
+	byKey := func(key string) func(*inventory.Snapshot) {
+		return func(s *inventory.Snapshot) {
+			s.Principals = append(s.Principals, role(shop, "tagged", `{"Effect":"Allow","Action":"secretsmanager:GetSecretValue","Resource":"*","Condition":{"StringEquals":{"`+key+`":"blue"}}}`))
+		}
 	}
+	byTag := byKey("aws:ResourceTag/team")
 	for action, when := range map[string]func(*inventory.Snapshot){
 		"secretsmanager:TagResource": byTag, "secretsmanager:UntagResource": byTag, "kms:TagResource": byTag, "iam:TagRole": byTag,
 		"kms:CreateAlias": func(s *inventory.Snapshot) {
 			s.Keys[0].Policy = document(`{"Effect":"Allow","Principal":{"AWS":"111122223333"},"Action":"kms:Decrypt","Resource":"*","Condition":{"ForAnyValue:StringEquals":{"kms:ResourceAliases":"alias/x"}}}`)
 		},
+		"secretsmanager:RotateSecret": byKey("secretsmanager:resource/AllowRotationLambdaArn"), "secretsmanager:CancelRotateSecret": byKey("secretsmanager:resource/AllowRotationLambdaArn"),
+		"secretsmanager:StopReplicationToReplica": byKey("secretsmanager:SecretPrimaryRegion"),
 		"kms:EnableKey":                func(s *inventory.Snapshot) { disable(s, guard.KeyDisabled) },
 		"kms:CancelKeyDeletion":        func(s *inventory.Snapshot) { disable(s, guard.KeyPendingDeletion) },
 		"secretsmanager:RestoreSecret": func(s *inventory.Snapshot) { s.Secrets[0].Facts.DeletedAt = s.TakenAt },
