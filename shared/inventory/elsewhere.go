@@ -105,7 +105,7 @@ func (a *Access) addElsewhere(out *Elsewhere, principalARN string) error {
 		if why := a.whyUnread(PartPrincipals, w.principal.Account); why != "" && w.principal.Account != "" {
 			unseen("any role of account " + w.principal.Account + " that trusts it")
 		}
-		if a.readsOfMissing(w) {
+		if a.accountsMissing() && a.readsOfMissing(w) {
 			unseen("any secret of the accounts of " + a.snapshot.Organization.ID + " that were not read")
 		}
 		if w.principal.Kind == policy.KindRoot {
@@ -152,7 +152,7 @@ func actionsOf(s *policy.Statement) []string {
 // leaves any of it that matters.
 func (a *Access) certainlyNot(w *asker, action string) bool {
 	if !strings.ContainsAny(action, "*? ") {
-		return denied(a.mayAnywhere(w, action)) && !a.mayAbroad(w, action)
+		return denied(a.mayAnywhere(w, action)) && !a.mayAbroad(w, action, func(account string) bool { return account == w.principal.Account })
 	}
 	if len(w.policies.Boundary) == 0 {
 		return false

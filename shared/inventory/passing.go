@@ -84,11 +84,11 @@ func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
 	return best
 }
 
-// mayAbroad reports whether the principal's own policies may allow an action on something of another account, whose policies are not
-// in the snapshot.
-func (a *Access) mayAbroad(w *asker, action string) bool {
+// mayAbroad reports whether the principal's own policies may allow an action on something of another account than some, whose policies are
+// not in the snapshot.
+func (a *Access) mayAbroad(w *asker, action string, but func(account string) bool) bool {
 	return slices.ContainsFunc(w.mayBeAllowedOn(action), func(pattern string) bool {
-		if arn.Of(pattern).Account == w.principal.Account {
+		if but(arn.Of(pattern).Account) {
 			return false
 		}
 		t := policy.Target{ARN: pattern, Pattern: true, Account: w.principal.Account, Kind: policy.ResourcePlain, Unknown: []string{"aws:ResourceAccount"}}

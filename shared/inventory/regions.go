@@ -72,7 +72,14 @@ func (a *Access) readsUnread(who string, askers []*asker) []Unread {
 			}
 		}
 	}
-	var out []Unread
+	var out, said []Unread
+	for _, u := range a.snapshot.Unread {
+		own := u.Account == "" || slices.ContainsFunc(askers, func(w *asker) bool { return w.principal.Account == u.Account })
+		if u.Part == PartSecrets && (own || slices.ContainsFunc(claims, func(c claim) bool { return a.mayOpenIn(c, u) })) ||
+			u.Part == PartOrganization && slices.ContainsFunc(askers, a.readsOfMissing) {
+			said = append(said, u)
+		}
+	}
 	for i := range a.snapshot.Accounts {
 		account := &a.snapshot.Accounts[i]
 		if a.locations[location{account: account.ID}] { // none of its Regions was asked for, which is said
@@ -101,7 +108,17 @@ func (a *Access) readsUnread(who string, askers []*asker) []Unread {
 		}
 		out = append(out, a.unreadRegions(account.ID, once(found), more)...)
 	}
-	return append(together(out, who), a.accountsByName(who, claims)...)
+	return slices.Concat(said, together(out, who), a.accountsByName(who, claims))
+}
+
+// mayOpenIn reports whether a claim may open some secret where they could not be read: in one Region, or in all of an account.
+func (a *Access) mayOpenIn(c claim, u Unread) bool {
+	like, _ := c.region()
+	regions := append(a.partition().Regions(), like)
+	if u.Region != "" {
+		regions = []string{u.Region}
+	}
+	return slices.ContainsFunc(regions, func(region string) bool { return a.mayOpenSome(c, location{u.Account, region}) })
 }
 
 // together makes one of what is the same in several accounts, and says whose secrets they may be.
