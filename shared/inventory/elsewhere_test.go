@@ -2,6 +2,7 @@ package inventory_test
 
 import (
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -149,6 +150,46 @@ func TestWhatASnapshotDoesNotHoldIsSaid(t *testing.T) {
 	}
 	if slices.Contains(found.Unseen, copied) {
 		t.Error("a copy of a secret that it may open is held against it")
+	}
+}
+
+// A token of an identity provider takes no right: a role that anybody takes with one is everybody's.
+func TestARoleThatAnybodyTakesWithATokenIsSaid(t *testing.T) {
+	const github, google, cognito = "token.actions.githubusercontent.com", "accounts.google.com", "cognito-identity.amazonaws.com"
+	condition := func(operator, key, value string) string {
+		return `,"Condition":{"` + operator + `":{"` + key + `":"` + value + `"}}`
+	}
+	provider := func(name string) string { return `{"Federated":"arn:aws:iam::111122223333:` + name + `"}` }
+	for sentence, tc := range map[string]struct {
+		principal, condition, resource string
+		said                           bool
+	}{
+		"Google accounts of one application":          {`{"Federated":"` + google + `"}`, condition("StringEquals", google+":aud", "app"), "*", true},
+		"one Google account":                          {`{"Federated":"` + google + `"}`, condition("StringEquals", google+":sub", "1234"), "*", false},
+		"visitors of an application":                  {`{"Federated":"` + cognito + `"}`, condition("ForAnyValue:StringLike", cognito+":amr", "unauthenticated"), "*", true},
+		"workflows of anybody":                        {provider("oidc-provider/" + github), "", "*", true},
+		"workflows of anybody, by a pattern":          {provider("oidc-provider/" + github), condition("StringLike", github+":sub", "repo:*"), "*", true},
+		"workflows of anybody, by what they choose":   {provider("oidc-provider/" + github), condition("StringEquals", "sts:RoleSessionName", "x"), "*", true},
+		"workflows of one organization":               {provider("oidc-provider/" + github), condition("StringLike", github+":sub", "repo:acme/*"), "*", false},
+		"workflows of anybody but one":                {provider("oidc-provider/" + github), condition("StringNotLike", github+":sub", "repo:acme/*"), "*", true},
+		"workflows of anybody, who open nothing else": {provider("oidc-provider/" + github), "", secretARN("vendor/acme"), false},
+		"people of a directory":                       {provider("saml-provider/okta"), "", "*", false},
+		"a service":                                   {`{"Service":"lambda.amazonaws.com"}`, "", "*", false},
+	} {
+		s := undamaged()
+		closeToOutsiders(&s)
+		web := role(shop, "web", allow("secretsmanager:GetSecretValue", tc.resource), allow("kms:Decrypt", "*"))
+		web.Trust = document(`{"Effect":"Allow","Principal":` + tc.principal + `,"Action":["sts:AssumeRole","sts:AssumeRoleWithWebIdentity","sts:AssumeRoleWithSAML"]` + tc.condition + `}`)
+		probe := role(shop, "probe")
+		s.Principals = append(s.Principals, web, probe)
+		found, err := inventory.Prepare(s).Elsewhere(probe.ARN, []string{secretARN("vendor/acme")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := slices.ContainsFunc(found.Unseen, func(what string) bool { return strings.Contains(what, web.ARN) })
+		if said != tc.said {
+			t.Errorf("%s: %v", sentence, found.Unseen)
+		}
 	}
 }
 

@@ -95,16 +95,3 @@ func (a *Access) mayAbroad(w *asker, action string, but func(account string) boo
 		return !denied(ask(w, &t, action).Answer)
 	})
 }
-
-// allowedOn are the resources, patterns among them, that statements of a principal's own name where they allow an action.
-func (w *asker) allowedOn(action string) []string {
-	var out []string
-	for _, d := range w.policies.Identity {
-		for i := range d.Statements { // one that cannot be read has none
-			if s := &d.Statements[i]; s.Effect == policy.Allow && s.About(action) {
-				out = append(out, s.Resources...)
-			}
-		}
-	}
-	return out
-}

@@ -166,13 +166,16 @@ func (a *Access) unreadRegions(account string, regions []string, more bool) []Un
 
 // mayBeAllowedOn are the resources, patterns among them, that statements of a principal's own name where they allow an action: all where
 // one says which it is not about, or cannot be read.
-func (w *asker) mayBeAllowedOn(action string) []string {
-	out := w.allowedOn(action)
-	all := w.principal.Kind == policy.KindRoot || slices.ContainsFunc(w.policies.Identity, func(d *policy.Document) bool {
-		return d.Err() != nil || slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
-			return s.Effect == policy.Allow && s.About(action) && s.Resources == nil
-		})
-	})
+func (w *asker) mayBeAllowedOn(action string) (out []string) {
+	all := w.principal.Kind == policy.KindRoot
+	for _, d := range w.policies.Identity {
+		all = all || d.Err() != nil
+		for _, s := range d.Statements {
+			if s.Effect == policy.Allow && s.About(action) {
+				all, out = all || s.Resources == nil, append(out, s.Resources...)
+			}
+		}
+	}
 	if all {
 		out = append(out, "*")
 	}

@@ -6,15 +6,16 @@ import "strings"
 // some: so a Deny counts only where it is about all, and whatever has to allow may do it where it is about some. Whether two statements
 // that are each about some are about the same ones is not asked.
 
-// compileAsked is the pattern of a request. What its policy variables stand for is not asked. The name of a secret has no colon.
-// Source: Secrets Manager API Reference, CreateSecret, Name.
+// compileAsked is the pattern of a request. What its policy variables stand for is not asked. The name of a secret, of a key or
+// of an alias has no colon.
+// Source: Secrets Manager API Reference, CreateSecret, Name; KMS API Reference, CreateAlias, AliasName.
 func compileAsked(resource string) glob {
 	p := compileResource(resource, true)
 	if p.parts != nil {
 		p.bad = true
 		p.settle()
 	}
-	if head, tail, _ := cutARN(resource); strings.Contains(head, ":secretsmanager:") && strings.HasPrefix(tail, "secret:") {
+	if head, tail, _ := cutARN(resource); strings.Contains(head, ":secretsmanager:") && strings.HasPrefix(tail, "secret:") || strings.Contains(head, ":kms:") {
 		text := p.glob.text
 		p.glob = newGlob(text[:len(head)] + strings.ReplaceAll(text[len(head):], string([]byte{anyRun}), string([]byte{segmentRun})))
 	}
