@@ -19,12 +19,12 @@ func TestTheBillOfOneSecretByHand(t *testing.T) {
 	want := map[string]float64{ // quantity a month, worked out by hand
 		"Secrets Manager calls":              2*(100+10) + 100,
 		"EventBridge, forwarded and our own": 10 + 90 + 5,
-		"SQS":                                3*(100+10+100+64*730) + 5*657000,
+		"SQS":                                4*(100+10+100+64*730) + 5*657000,
 		"Lambda requests":                    100 + 2*5 + 100 + 64*730,
-		"DynamoDB reads":                     100 + 2*10 + 3*90 + 12*5 + 4*730*(1+17) + 60*730 + 8*60*730,
+		"DynamoDB reads":                     100 + 2*10 + 3*90 + 14*5 + 4*730*(1+18) + 60*730 + 8*60*730,
 		"DynamoDB writes":                    30*5 + 100*(1+2),
-		"CloudWatch alarms":                  28,
-		"CloudWatch metrics":                 3,
+		"CloudWatch alarms":                  29,
+		"CloudWatch metrics":                 4,
 		"CMK of the hub":                     1,
 	}
 	got := map[string]float64{}

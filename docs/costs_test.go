@@ -26,9 +26,9 @@ func Typical(accounts, regions int) Estate {
 // What one unit of our work takes. Times are wall-clock seconds of a function; sizes are bytes.
 const (
 	workers          = 5
-	alarms           = 5*workers + 3      // five of each worker, silence, coverage, outbox
+	alarms           = 5*workers + 4      // five of each worker, silence, coverage, outbox, paused
 	pollsPerQueue    = 5 * 3 * 60 * Hours // Lambda polls an idle queue five times at once, for 20 seconds each
-	sqsPerMessage    = 3                  // sent, received, deleted
+	sqsPerMessage    = 4                  // sent, received, hidden by what moves secrets, deleted
 	callsPerLook     = 2                  // DescribeSecret, ListSecretVersionIds
 	detectSeconds    = 0.15               // of 0.25 GB, one event a call
 	sweepSeconds     = 0.0075             // of 0.5 GB: 60 ms a look, eight looks at once
@@ -50,12 +50,12 @@ const (
 	readsPerLook           = 1  // of the sweep: the record
 	readsPerEvent          = 2  // about a secret: the record, and whether the location was a blind spot
 	readsPerKeyEvent       = 3  // what the index has of the key, of its Region, and how old that is
-	readsPerNotice         = 12 // by detect and by alert, for each way out
+	readsPerNotice         = 14 // by detect, which reads the brake twice before it tags, and by alert, for each way out
 	writesPerNotice        = 30 // likewise: the record with its index in a transaction, which counts twice, the outbox, intents, tags, mails
 	writesPerSweptLocation = 1  // how far the sweep got, by account and Region
 	writesPerSweep         = 2
 	readsPerBeat           = 1  // by account and Region
-	readsPerHeartbeat      = 17 // the outbox
+	readsPerHeartbeat      = 18 // the outbox, and the brake
 	readsPerRollUp         = 1
 	readsPerMinute         = 1 // of each that asks whether the organization has changed
 	asking                 = 8 // of those, if all are busy in every minute: in detect 1, remediate 3, sweep 2, watchdog 1, operate 1
@@ -97,14 +97,14 @@ func Bill(e Estate) []Charge {
 	writes := writesPerNotice*notices + (writesPerSweptLocation*e.Locations()+writesPerSweep)*float64(e.Sweeps)
 	lists := e.Locations() * float64(e.Sweeps) * float64((e.Secrets+listPage-1)/listPage)
 	compute := 0.25*detectSeconds*messages + 0.5*sweepSeconds*looks + 0.25*beatSeconds*beatsPerHour*Hours*e.Locations()
-	metrics := 2.0
+	metrics := 3.0
 	if e.Locations() <= steadyLocations {
 		metrics += e.Locations()
 	}
 	return []Charge{
 		{"Secrets Manager calls", callsPerLook*looked + lists, 1e4, 0.05, "2 for each look of the sweep and of an event, 1 for each 100 secrets listed"},
 		{"EventBridge, forwarded and our own", events + notices, 1e6, 1, "every event once across accounts, every notice once"},
-		{"SQS", sqsPerMessage*messages + workers*pollsPerQueue, 1e6, 0.40, "3 a message, and 657,000 polls for each of 5 queues"},
+		{"SQS", sqsPerMessage*messages + workers*pollsPerQueue, 1e6, 0.40, "4 a message, and 657,000 polls for each of 5 queues"},
 		{"Lambda requests", messages, 1e6, 0.20, "one message a call"},
 		{"Lambda GB-seconds (arm64)", compute, 1, 0.0000133334, "detect 0.25 GB × 0.15 s, sweep 0.5 GB × 7.5 ms a secret, heartbeat 0.25 GB × 20 ms"},
 		{"DynamoDB reads", reads, 1e6, 0.125,
@@ -112,8 +112,8 @@ func Bill(e Estate) []Charge {
 		{"DynamoDB writes", writes, 1e6, 0.625, fmt.Sprintf("%d a notice: only what moved is written; %d for each account × Region and sweep", writesPerNotice, writesPerSweptLocation)},
 		{"DynamoDB storage and backup, GB", e.Locations() * float64(e.Secrets) * recordBytes / gigabyte, 1, 0.25 + 0.20, "3 KB a secret, with what leads to it from its key and alias"},
 		{"CloudWatch Logs, GB", messages * logBytesPerEvent / gigabyte, 1, 0.50, "1.5 KB an event"},
-		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 5 workers, silence, coverage, outbox"},
-		{"CloudWatch metrics", metrics, 1, 0.30, "coverage, notices that wait, and one for each account × Region up to 100"},
+		{"CloudWatch alarms", alarms, 1, 0.10, "5 for each of 5 workers, silence, coverage, outbox, paused"},
+		{"CloudWatch metrics", metrics, 1, 0.30, "coverage, notices that wait, changes paused, and one for each account × Region up to 100"},
 		{"X-Ray traces", messages * tracedShare, 1e6, 5, "5 % of the calls"},
 		{"SNS", 2 * notices, 1e6, 0.50, "to owners and to chat"},
 		{"KMS requests", 2*workers*keyUsesPerHour*Hours + 2*messages + keysPerLocation*e.Locations()*float64(e.Sweeps), 1e4, 0.03,
