@@ -2,6 +2,7 @@ package doublelock_test
 
 import (
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,13 +13,17 @@ import (
 	"github.com/doublelock/doublelock/shared/simulate"
 )
 
+var update = flag.Bool("update", false, "write shared/simulate/actions.txt anew")
+
+// announced are in botocore and the guide, not in the reference of the pinned version.
+var announced = []string{
+	"secretsmanager:AcceptCrossAccountReplication", "secretsmanager:AssociateCrossAccountReplica",
+	"secretsmanager:DisassociateCrossAccountReplica", "secretsmanager:ListResourcePolicies",
+}
+
 // A pattern such as kms:* is judged by the list of what it can be. An action that AWS adds to one of these services has to be
 // judged before it counts as harmless.
 func TestEveryActionOfTheListedServicesIsJudged(t *testing.T) {
-	announced := []string{ // in botocore and the guide, not in the reference of the pinned version
-		"secretsmanager:AcceptCrossAccountReplication", "secretsmanager:AssociateCrossAccountReplica",
-		"secretsmanager:DisassociateCrossAccountReplica", "secretsmanager:ListResourcePolicies",
-	}
 	for _, service := range []string{"secretsmanager", "kms", "sts"} {
 		listed, has := inventory.ActionsOf(service), actionsInReference(t, service)
 		for _, a := range has {
@@ -31,6 +36,48 @@ func TestEveryActionOfTheListedServicesIsJudged(t *testing.T) {
 			if !known && !slices.Contains(announced, service+":"+name) {
 				t.Errorf("%s:%s is listed, and AWS has no such action", service, name)
 			}
+		}
+	}
+}
+
+// By the name of its event a call is judged only where that is an action. "go test . -run TestTheActionsAreThoseOfTheReference -update" writes them.
+func TestTheActionsAreThoseOfTheReference(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(referenceFolder(), "actions", "*.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text strings.Builder
+	for _, file := range files {
+		service := strings.TrimSuffix(filepath.Base(file), ".json")
+		var names []string
+		for _, a := range actionsInReference(t, service) {
+			names = append(names, a.Name)
+		}
+		for _, name := range announced {
+			if of, name, _ := strings.Cut(name, ":"); of == service && !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		slices.Sort(names)
+		if !*update && !slices.Equal(names, simulate.ActionsOf(service)) {
+			t.Errorf("%s has other actions than in shared/simulate/actions.txt", service)
+		}
+		text.WriteString(service + " " + strings.Join(names, " ") + "\n")
+	}
+	if *update && len(files) > 0 {
+		if err := os.WriteFile(filepath.Join("shared", "simulate", "actions.txt"), []byte(text.String()), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for call, actions := range simulate.Authorizes {
+		service, name, _ := strings.Cut(call, ":")
+		for _, action := range actions {
+			if call != "kms:ReEncrypt" && !slices.Contains(simulate.ActionsOf(service), action) {
+				t.Errorf("%s is authorized by %s, which is no action of the reference", call, action)
+			}
+		}
+		if slices.Contains(simulate.ActionsOf(service), name) && !slices.Contains(actions, name) {
+			t.Errorf("%s is an action, and shared/simulate/actions.go says that it does not authorize its own call", call)
 		}
 	}
 }

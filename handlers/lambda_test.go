@@ -217,10 +217,10 @@ var (
 		handlers.Alert:     {"dynamodb", "eventbridge", "sns"}, // events for API destinations
 		handlers.Detect:    {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager"},
 		handlers.Ledger:    {"dynamodb", "eventbridge"},
-		handlers.Operate:   {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
-		handlers.Remediate: {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
-		handlers.Sweep:     {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
-		handlers.Watchdog:  {"dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
+		handlers.Operate:   {"account", "dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
+		handlers.Remediate: {"account", "dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
+		handlers.Sweep:     {"account", "dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
+		handlers.Watchdog:  {"account", "dynamodb", "eventbridge", "kms", "organizations", "secretsmanager", "cloudtrail", "iam", "lambda"},
 	}
 )
 

@@ -51,6 +51,7 @@ type Access struct {
 	keysAsked  map[string]bool // condition keys by which some policy decides, in lower case
 	keysUnread bool            // some policy could not be read
 	dates      []time.Time     // by which some policy decides
+	later      []time.Time     // than the snapshot, at which a policy may decide otherwise; of FromNowOn alone
 
 	bulkOutside sync.Once
 	outside     bool // something may be opened or taken from outside
@@ -75,6 +76,16 @@ func PrepareWithoutControls(s Snapshot) *Access { return prepare(s, true, newDoc
 
 // Changed is Prepare for a changed copy of the snapshot: a policy that both have is not parsed again.
 func (a *Access) Changed(s Snapshot) *Access { return prepare(s, a.noControls, a.documents) }
+
+// FromNowOn is the same of the time of the snapshot and of all that comes: what a policy decides otherwise from a date on is unknown.
+func (a *Access) FromNowOn() *Access {
+	out := a.Changed(*a.snapshot)
+	for _, date := range a.datesWith(Key{}) {
+		out.later = append(out.later, date, date.Add(time.Second))
+	}
+	out.later = slices.Clip(out.later)
+	return out
+}
 
 // Assumed is what the answers rest on that nobody read; "" for nothing.
 func (a *Access) Assumed() string {

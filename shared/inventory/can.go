@@ -34,15 +34,10 @@ func (a *Access) Can(principalARN string) (Openings, error) {
 			out.Unknown = append(out.Unknown, arn)
 		}
 	}
-	for _, u := range a.snapshot.Unread {
-		if u.Part == PartSecrets || u.Part == PartOrganization {
-			out.Unread = append(out.Unread, u)
-		}
-	}
-	if slices.ContainsFunc(askers, a.readsOfMissing) {
+	out.Unread = a.readsUnread(principalARN, askers)
+	if a.accountsMissing() && slices.ContainsFunc(askers, a.readsOfMissing) {
 		out.Unread = append(out.Unread, a.missingAccounts())
 	}
-	out.Unread = append(out.Unread, a.readsUnread(principalARN, askers)...)
 	return out, nil
 }
 

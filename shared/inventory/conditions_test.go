@@ -2,6 +2,7 @@ package inventory_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
@@ -92,4 +93,60 @@ func readable(key guard.Key, onKey, onSecret string) (s inventory.Snapshot, read
 			Region: key.Region, KeyID: key.ARN, Key: key, Versions: []guard.Version{{ID: "v", Stages: []string{"AWSCURRENT"}, Keys: []guard.Key{key}}}},
 			Policy: allow("secretsmanager:GetSecretValue", onSecret)}},
 	}, reader
+}
+
+// Whoever is to open nothing else may not from some date on, either.
+func TestWhatIsTrueFromNowOnIsTrueOnEachDayThatComes(t *testing.T) {
+	for sentence, tt := range map[string]struct {
+		condition     string
+		today, always policy.Answer
+	}{
+		"open since September":            {`"DateGreaterThan":{"aws:CurrentTime":"2026-09-01T00:00:00Z"}`, yes, yes},
+		"open from November on":           {`"DateGreaterThan":{"aws:CurrentTime":"2026-11-01T00:00:00Z"}`, no, may},
+		"the same in seconds":             {`"NumericGreaterThan":{"aws:EpochTime":"1793491200"}`, no, may},
+		"open on one day that comes":      {`"DateGreaterThanEquals":{"aws:CurrentTime":"2026-11-01T00:00:00Z"},"DateLessThan":{"aws:CurrentTime":"2026-11-02T00:00:00Z"}`, no, may},
+		"open at one moment":              {`"DateEquals":{"aws:CurrentTime":"2026-11-01T00:00:00Z"}`, no, may},
+		"open until November":             {`"DateLessThan":{"aws:CurrentTime":"2026-11-01T00:00:00Z"}`, yes, may},
+		"a window in the past is over":    {`"DateGreaterThan":{"aws:CurrentTime":"2026-09-01T00:00:00Z"},"DateLessThan":{"aws:CurrentTime":"2026-09-15T00:00:00Z"}`, no, no},
+		"open to those who used MFA once": {`"DateLessThan":{"aws:TokenIssueTime":"2026-09-15T00:00:00Z"}`, may, may},
+	} {
+		s, reader := readable(guard.Key{Manager: guard.ManagerCustomer, State: guard.KeyEnabled}, `"DateGreaterThan":{"aws:CurrentTime":"2026-09-01T00:00:00Z"}`, tt.condition)
+		s.TakenAt = time.Date(2026, 10, 1, 6, 0, 0, 0, time.UTC)
+		access := inventory.Prepare(s)
+		for of, asked := range map[*inventory.Access]policy.Answer{access: tt.today, access.FromNowOn(): tt.always} {
+			got, err := of.Explain(reader, s.Secrets[0].Facts.ARN)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got.Answer != asked {
+				t.Errorf("%s: %s, want %s: %s", sentence, got.Answer, asked, got.SecretLock.Why)
+			}
+			can, err := of.Can(reader)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if open := len(can.Open) + len(can.Unknown); (open == 0) != (asked == no) {
+				t.Errorf("%s: %d secrets, want %s", sentence, open, asked)
+			}
+		}
+	}
+}
+
+// A right to change what decides, from some date on, is one.
+func TestARightThatComesWithTimeIsOne(t *testing.T) {
+	s := undamaged()
+	probe := role(shop, "probe", `{"Effect":"Allow","Action":["newservice:DoIt","secretsmanager:PutResourcePolicy"],"Resource":"*","Condition":{"DateGreaterThan":{"aws:CurrentTime":"2026-11-01T00:00:00Z"}}}`)
+	s.Principals = append(s.Principals, probe)
+	access := inventory.Prepare(s).FromNowOn()
+	found, err := access.Elsewhere(probe.ARN, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	powers, err := access.Powers(probe.ARN, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(found.Unproved) != 1 || len(found.Unread) == 0 || len(powers) == 0 {
+		t.Errorf("unproved %v, unread %v, powers %v", found.Unproved, found.Unread, powers)
+	}
 }

@@ -52,7 +52,25 @@ func (a *Access) Elsewhere(principalARN string, but []string) (Elsewhere, error)
 		}
 		out.Unread = append(out.Unread, a.readsUnread(who, askers)...)
 	}
-	return out, nil
+	return out, a.addSignedIn(&out, principalARN, but)
+}
+
+// addSignedIn adds the roles that anybody takes who has a token of an identity provider, and comes to open more with.
+func (a *Access) addSignedIn(out *Elsewhere, principalARN string, but []string) error {
+	for i := range a.snapshot.Principals {
+		p := &a.snapshot.Principals[i]
+		if p.Kind == User || p.ARN == principalARN || !a.documents.read("trust policy of "+p.ARN, p.Trust).SignsAnybodyIn() {
+			continue
+		}
+		can, err := a.Can(p.ARN)
+		if err != nil {
+			return err
+		}
+		if slices.ContainsFunc(slices.Concat(can.Open, can.Unknown), func(secret string) bool { return !slices.Contains(but, secret) }) {
+			out.Unseen = append(out.Unseen, "whom an identity provider signs in, of whom anybody may take "+p.ARN+" and open more,")
+		}
+	}
+	return nil
 }
 
 // UnprovedPrincipals are the roles and users of the snapshot that have a right of which it is not known what follows from it, in
@@ -105,7 +123,7 @@ func (a *Access) addElsewhere(out *Elsewhere, principalARN string) error {
 		if why := a.whyUnread(PartPrincipals, w.principal.Account); why != "" && w.principal.Account != "" {
 			unseen("any role of account " + w.principal.Account + " that trusts it")
 		}
-		if a.readsOfMissing(w) {
+		if a.accountsMissing() && a.readsOfMissing(w) {
 			unseen("any secret of the accounts of " + a.snapshot.Organization.ID + " that were not read")
 		}
 		if w.principal.Kind == policy.KindRoot {
@@ -152,7 +170,7 @@ func actionsOf(s *policy.Statement) []string {
 // leaves any of it that matters.
 func (a *Access) certainlyNot(w *asker, action string) bool {
 	if !strings.ContainsAny(action, "*? ") {
-		return denied(a.mayAnywhere(w, action)) && !a.mayAbroad(w, action)
+		return denied(a.mayAnywhere(w, action)) && !a.mayAbroad(w, action, func(account string) bool { return account == w.principal.Account })
 	}
 	if len(w.policies.Boundary) == 0 {
 		return false

@@ -39,11 +39,11 @@ func list(by settledBy, names string) []listedAction {
 // Source: Service Authorization Reference, AWS Secrets Manager, AWS KMS and AWS STS.
 var everyAction = map[string][]listedAction{
 	"secretsmanager": slices.Concat(
-		list(byNature, `AcceptCrossAccountReplication BatchGetSecretValue CancelRotateSecret CreateSecret DeleteSecret DescribeSecret DisassociateCrossAccountReplica GetRandomPassword GetResourcePolicy
-			GetSecretValue ListResourcePolicies ListSecretVersionIds ListSecrets PutSecretValue RemoveRegionsFromReplication RotateSecret StopReplicationToReplica
-			ValidateResourcePolicy`), // RotateSecret runs a function that exists, with the function's own role
-		list(byPowers, `AssociateCrossAccountReplica DeleteResourcePolicy PutResourcePolicy ReplicateSecretToRegions RestoreSecret TagResource UntagResource UpdateSecret
-			UpdateSecretVersionStage`)),
+		list(byNature, `AcceptCrossAccountReplication BatchGetSecretValue CreateSecret DeleteSecret DescribeSecret DisassociateCrossAccountReplica GetRandomPassword GetResourcePolicy
+			GetSecretValue ListResourcePolicies ListSecretVersionIds ListSecrets PutSecretValue RemoveRegionsFromReplication
+			ValidateResourcePolicy`),
+		list(byPowers, `AssociateCrossAccountReplica CancelRotateSecret DeleteResourcePolicy PutResourcePolicy ReplicateSecretToRegions RestoreSecret RotateSecret
+			StopReplicationToReplica TagResource UntagResource UpdateSecret UpdateSecretVersionStage`)), // RotateSecret runs a function that exists, with the function's own role
 	"kms": slices.Concat(
 		list(byNature, `CreateCustomKeyStore CreateKey Decrypt DeleteCustomKeyStore DeleteImportedKeyMaterial DeriveSharedSecret DescribeCustomKeyStores DescribeKey
 			DisableKey DisableKeyRotation DisconnectCustomKeyStore EnableKeyRotation Encrypt GenerateDataKey GenerateDataKeyPair
@@ -87,7 +87,8 @@ var reading = []string{
 }
 
 // writing are patterns of actions that write data, or send it, or call what others run. They take no role but one that iam:PassRole
-// gave, and change no policy of IAM, Secrets Manager or KMS.
+// gave, and change no policy of IAM, Secrets Manager or KMS. The channel of the agent of Amazon ECS (ecs:Poll) is none: it hands out the
+// credentials of tasks.
 var writing = []string{
 	"s3:*", "s3express:*", "s3-object-lambda:*", "dynamodb:*", "sqs:*", "sns:*", "logs:*", "cloudwatch:*", "xray:*", "kinesis:*", "firehose:put*",
 	"lambda:invokefunction", "lambda:invokeasync", "lambda:invokefunctionurl", "states:startexecution", "states:startsyncexecution",
@@ -96,7 +97,7 @@ var writing = []string{
 	"timestream:select", "bedrock:invoke*", "bedrock:converse*", "polly:*", "translate:*", "comprehend:detect*", "textract:detect*", "textract:analyze*",
 	"rekognition:detect*", "ses:send*", "mobiletargeting:send*", "elasticfilesystem:client*", "elasticache:connect", "dax:*", "cloudfront:createinvalidation",
 	"codeguru-profiler:*", "ssmmessages:*", "ec2messages:*", "ssm:updateinstanceinformation", "ssm:putinventory", "ssm:putcomplianceitems",
-	"ssm:putconfigurepackageresult", "ssm:updateassociationstatus", "ssm:updateinstanceassociationstatus", "ecs:poll", "ecs:starttelemetrysession",
+	"ssm:putconfigurepackageresult", "ssm:updateassociationstatus", "ssm:updateinstanceassociationstatus",
 	"ecs:submit*", "ecs:discoverpollendpoint", "applicationinsights:*", "autoscaling:setinstancehealth", "autoscaling:completelifecycleaction",
 	"elasticloadbalancing:registertargets", "elasticloadbalancing:deregistertargets", "iam:createservicelinkedrole",
 }
@@ -113,7 +114,7 @@ var handing = []string{
 	"emr-serverless:getsessionendpoint", "emr-serverless:getdashboard*", "athena:getsessionendpoint", "finspace-api:getprogrammaticaccesscredentials",
 	"glue:getsessionendpoint", "iot:getconnection", "license-manager:getaccesstoken", "lightsail:getinstanceaccessdetails",
 	"lightsail:getrelationaldatabasemasteruserpassword", "lightsail:downloaddefaultkeypair", "quicksight:getsessionembedurl", "ssm:getaccesstoken",
-	"gamelift:getcomputeaccess", "gamelift:getinstanceaccess", "codepipeline:get*jobdetails", "drs:getchannelcommandsfordrs",
+	"gamelift:getcomputeaccess", "gamelift:getinstanceaccess", "codepipeline:get*jobdetails", "drs:getchannelcommandsfordrs", "mgn:getchannelcommandsformgn",
 	"codestar:getextendedaccess", "route53globalresolver:getaccesstoken", "opensearch:viewloginpage", "states:getactivitytask", "sso:getrolecredentials",
 }
 

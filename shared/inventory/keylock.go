@@ -78,7 +78,7 @@ func (a *Access) managedUse(s *Secret, k Key, version string) keyUse {
 // addUse adds the condition keys of a call that Secrets Manager makes for the reader.
 func (a *Access) addUse(t *policy.Target, s *Secret, region, version string) {
 	c := t.Context
-	t.OneOf = map[string][]string{viaServiceKey: viaForms(s.Facts.Region)}
+	t.OneOf[viaServiceKey] = viaForms(s.Facts.Region)
 	c["aws:ViaAWSService"] = []string{"true"}
 	c["aws:RequestedRegion"] = []string{region}
 	c["kms:EncryptionContextKeys"] = []string{"SecretARN", "SecretVersionId"}

@@ -112,17 +112,10 @@ func (s *standing) askRelabelled(who *asker, l lock, index *policy.Index, answer
 // Source: KMS Developer Guide, "Controlling access to aliases".
 func (a *Access) mayNameAlias(w *asker, action, keyARN string) bool {
 	at := arn.Of(keyARN)
-	for _, pattern := range append([]string{""}, w.allowedOn(action)...) {
-		if at.Resource = "alias/x"; strings.HasPrefix(arn.Of(pattern).Resource, "alias/") {
-			at.Resource = arn.Of(arn.Example(pattern)).Resource
-		}
-		t := policy.Target{ARN: at.String(), Account: at.Account, Kind: policy.ResourcePlain}
-		a.addResourceOrganization(&t)
-		if !denied(ask(w, &t, action).Answer) {
-			return true
-		}
-	}
-	return false
+	at.Resource = "alias/*"
+	t := policy.Target{ARN: at.String(), Pattern: true, Account: at.Account, Kind: policy.ResourcePlain}
+	a.addResourceOrganization(&t)
+	return !denied(ask(w, &t, action).Answer)
 }
 
 // moving are the secrets that name their keys by aliases. Whoever moves one to another key of the account and Region has the versions to

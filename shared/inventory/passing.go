@@ -66,20 +66,16 @@ func (a *Access) runs(w *asker, service string) policy.Answer {
 	return best
 }
 
-// mayAnywhere says whether a principal may do something to a resource of its own choice: its policies say which could be chosen.
+// mayAnywhere says whether a principal may do something to a resource of its account that it chooses.
 func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
 	best := policy.ImplicitlyDenied
-	for _, resource := range append([]string{"*"}, w.allowedOn(action)...) {
-		name := arn.Example(resource)
-		if resource == "*" {
-			service, _, _ := strings.Cut(action, ":")
-			name = a.partition().New(service, "x", w.principal.Account, "x/x").String()
+	for _, pattern := range w.mayBeAllowedOn(action) {
+		t := policy.Target{ARN: pattern, Pattern: true, Account: w.principal.Account, Kind: policy.ResourcePlain}
+		if parsed := arn.Of(pattern); arn.Match(parsed.Account, t.Account) {
+			t.ARN = parsed.Partition.New(parsed.Service, parsed.Region, t.Account, parsed.Resource).String()
+		} else if parsed.Account != "" && strings.Trim(parsed.Account, "0123456789") == "" {
+			continue // of another
 		}
-		if arn.Of(name).Account != w.principal.Account && arn.Is(name) {
-			parsed := arn.Of(name)
-			name = parsed.Partition.New(parsed.Service, parsed.Region, w.principal.Account, parsed.Resource).String()
-		}
-		t := policy.Target{ARN: name, Account: w.principal.Account, Kind: policy.ResourcePlain}
 		a.addResourceOrganization(&t)
 		if d := ask(w, &t, action); better(d.Answer, best) {
 			best = d.Answer
@@ -88,28 +84,14 @@ func (a *Access) mayAnywhere(w *asker, action string) policy.Answer {
 	return best
 }
 
-// mayAbroad reports whether the principal's own policies allow an action on something of another account, whose policies are not
-// in the snapshot.
-func (a *Access) mayAbroad(w *asker, action string) bool {
-	return slices.ContainsFunc(w.allowedOn(action), func(resource string) bool {
-		account := arn.Of(resource).Account
-		if account == "" || account == w.principal.Account {
+// mayAbroad reports whether the principal's own policies may allow an action on something of another account than some, whose policies are
+// not in the snapshot.
+func (a *Access) mayAbroad(w *asker, action string, but func(account string) bool) bool {
+	return slices.ContainsFunc(w.mayBeAllowedOn(action), func(pattern string) bool {
+		if but(arn.Of(pattern).Account) {
 			return false
 		}
-		t := policy.Target{ARN: arn.Example(resource), Account: w.principal.Account, Kind: policy.ResourcePlain}
+		t := policy.Target{ARN: pattern, Pattern: true, Account: w.principal.Account, Kind: policy.ResourcePlain, Unknown: []string{"aws:ResourceAccount"}}
 		return !denied(ask(w, &t, action).Answer)
 	})
-}
-
-// allowedOn are the resources, patterns among them, that statements of a principal's own name where they allow an action.
-func (w *asker) allowedOn(action string) []string {
-	var out []string
-	for _, d := range w.policies.Identity {
-		for i := range d.Statements { // one that cannot be read has none
-			if s := &d.Statements[i]; s.Effect == policy.Allow && s.About(action) {
-				out = append(out, s.Resources...)
-			}
-		}
-	}
-	return out
 }

@@ -67,12 +67,19 @@ func (a *Access) readsUnread(who string, askers []*asker) []Unread {
 	var claims []claim
 	for _, w := range askers {
 		for _, action := range opensUnread {
-			for _, pattern := range w.mayBeAllowedOn(action) {
+			for _, pattern := range once(append(w.mayBeAllowedOn(action), w.leftOn(action)...)) {
 				claims = append(claims, claim{w, action, pattern})
 			}
 		}
 	}
-	var out []Unread
+	var out, said []Unread
+	for _, u := range a.snapshot.Unread {
+		own := u.Account == "" || slices.ContainsFunc(askers, func(w *asker) bool { return w.principal.Account == u.Account })
+		if u.Part == PartSecrets && (own || slices.ContainsFunc(claims, func(c claim) bool { return a.mayOpenIn(c, u) })) ||
+			u.Part == PartOrganization && slices.ContainsFunc(askers, a.readsOfMissing) {
+			said = append(said, u)
+		}
+	}
 	for i := range a.snapshot.Accounts {
 		account := &a.snapshot.Accounts[i]
 		if a.locations[location{account: account.ID}] { // none of its Regions was asked for, which is said
@@ -101,7 +108,17 @@ func (a *Access) readsUnread(who string, askers []*asker) []Unread {
 		}
 		out = append(out, a.unreadRegions(account.ID, once(found), more)...)
 	}
-	return append(together(out, who), a.accountsByName(who, claims)...)
+	return slices.Concat(said, together(out, who), a.accountsByName(who, claims))
+}
+
+// mayOpenIn reports whether a claim may open some secret where they could not be read: in one Region, or in all of an account.
+func (a *Access) mayOpenIn(c claim, u Unread) bool {
+	like, _ := c.region()
+	regions := append(a.partition().Regions(), like)
+	if u.Region != "" {
+		regions = []string{u.Region}
+	}
+	return slices.ContainsFunc(regions, func(region string) bool { return a.mayOpenSome(c, location{u.Account, region}) })
 }
 
 // together makes one of what is the same in several accounts, and says whose secrets they may be.
@@ -149,17 +166,34 @@ func (a *Access) unreadRegions(account string, regions []string, more bool) []Un
 
 // mayBeAllowedOn are the resources, patterns among them, that statements of a principal's own name where they allow an action: all where
 // one says which it is not about, or cannot be read.
-func (w *asker) mayBeAllowedOn(action string) []string {
-	out := w.allowedOn(action)
-	all := w.principal.Kind == policy.KindRoot || slices.ContainsFunc(w.policies.Identity, func(d *policy.Document) bool {
-		return d.Err() != nil || slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
-			return s.Effect == policy.Allow && s.About(action) && s.Resources == nil
-		})
-	})
+func (w *asker) mayBeAllowedOn(action string) (out []string) {
+	all := w.principal.Kind == policy.KindRoot
+	for _, d := range w.policies.Identity {
+		all = all || d.Err() != nil
+		for _, s := range d.Statements {
+			if s.Effect == policy.Allow && s.About(action) {
+				all, out = all || s.Resources == nil, append(out, s.Resources...)
+			}
+		}
+	}
 	if all {
 		out = append(out, "*")
 	}
 	return once(out)
+}
+
+// leftOn are the resources of one account that whatever limits a principal leaves it: those that may be all that is left of a pattern.
+func (w *asker) leftOn(action string) (out []string) {
+	for _, d := range slices.Concat(append(slices.Clone(w.policies.SCPs), w.policies.Identity, w.policies.Boundary, w.policies.Session)...) {
+		for _, s := range d.Statements {
+			for _, pattern := range append(slices.Clone(s.NotResources), s.Resources...) {
+				if account := arn.Of(pattern).Account; s.About(action) && account != "" && !strings.ContainsAny(account, "*?$") {
+					out = append(out, pattern)
+				}
+			}
+		}
+	}
+	return out
 }
 
 // region is the Region that a claim names, or else one that is like what it names.
@@ -170,27 +204,21 @@ func (c claim) region() (region string, named bool) {
 
 // mayOpenSome reports whether a claim may open some secret of a location.
 func (a *Access) mayOpenSome(c claim, at location) bool {
-	parsed := arn.Of(c.pattern)
-	names := []string{arn.Example(parsed.Resource)}
-	if parsed == (arn.ARN{}) || strings.Contains(parsed.Region, "*") { // which may run past the colons after it
-		names = append(names, "secret:x", "secret:"+arn.Example(c.pattern[strings.LastIndexByte(c.pattern, ':')+1:]))
-	} else if !arn.Match(parsed.Region, at.region) || !arn.Match(parsed.Account, at.account) {
-		return false
+	name, parsed := "secret:*", arn.Of(c.pattern)
+	if strings.HasPrefix(parsed.Resource, "secret:") || parsed != (arn.ARN{}) && !strings.Contains(parsed.Region, "*") { // which may run past the colons after it
+		if name = parsed.Resource; !arn.Match(parsed.Region, at.region) || !arn.Match(parsed.Account, at.account) {
+			return false
+		}
 	}
-	return slices.ContainsFunc(names, func(name string) bool {
-		t := policy.Target{ARN: a.partition().New("secretsmanager", at.region, at.account, name).String(), Account: at.account, Kind: policy.ResourcePlain}
-		if at.account != c.by.principal.Account { // its own policy has to let it in, too
-			t.Policy = missing("the policy of a secret", "it is not in the snapshot")
-		}
-		a.addResourceOrganization(&t)
-		t.Context["aws:RequestedRegion"] = []string{at.region}
-		t.Unknown = append(t.Unknown, viaAWSService)
-		answer := ask(c.by, &t, c.action).Answer
-		if answer == policy.ImplicitlyDenied && strings.Contains(c.pattern, "${") { // what stands for the variable is not known here
-			return true
-		}
-		return !denied(answer)
-	})
+	t := policy.Target{ARN: a.partition().New("secretsmanager", at.region, at.account, name).String(), Pattern: true, Account: at.account, Kind: policy.ResourcePlain}
+	if at.account != c.by.principal.Account { // its own policy has to let it in, too
+		t.Policy = missing("the policy of a secret", "it is not in the snapshot")
+	}
+	a.addResourceOrganization(&t)
+	t.Context["aws:RequestedRegion"] = []string{at.region}
+	t.Unknown = append(t.Unknown, viaAWSService)
+	answer := ask(c.by, &t, c.action).Answer
+	return !denied(answer) || answer == policy.ImplicitlyDenied && strings.Contains(c.pattern, "${") // what stands for the variable is not known here
 }
 
 // accountsByName are the accounts outside the snapshot that the principal is allowed by name, or by some of it. Where accounts of the

@@ -46,6 +46,16 @@ func TestARegionThatNobodyReadIsNotTakenForOneWithoutSecrets(t *testing.T) {
 			s.Managed["arn:aws:iam::111122223333:policy/region"] = document(allow("*", "arn:aws:secretsmanager:eu-central-1:*:secret:*"))
 			s.Principals[len(s.Principals)-1].Boundary = "arn:aws:iam::111122223333:policy/region"
 		}},
+		"everything within a boundary of some secrets of another": {statements: []string{allow("*", "*")}, want: []string{inRegion("us-east-1")}, change: func(s *inventory.Snapshot) {
+			s.Managed["arn:aws:iam::111122223333:policy/region"] = document(allow("*", "arn:aws:secretsmanager:us-east-1:111122223333:secret:app-*"))
+			s.Principals[len(s.Principals)-1].Boundary = "arn:aws:iam::111122223333:policy/region"
+		}},
+		"everything but what is not denied in another": {statements: []string{allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":["` + secretARN("vendor/acme") + `","arn:aws:secretsmanager:us-east-1:111122223333:secret:foo-*"]}`}, want: []string{inRegion("us-east-1")}},
+		"everything but what the organization does not deny": {statements: []string{allow("*", "*")}, want: []string{inRegion("us-east-1")}, change: func(s *inventory.Snapshot) {
+			s.Controls["p-FullAWSAccess"] = inventory.Policy{Name: "one", Document: document(allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":"arn:aws:secretsmanager:us-east-1:111122223333:secret:foo-AbCdEf"}`)}
+		}},
+		"everything but what is not denied of all Regions":        {statements: []string{allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":"arn:aws:secretsmanager:*:111122223333:secret:shop/*"}`}, want: []string{others}},
+		"everything but what is not denied of an account outside": {statements: []string{allow("*", "*"), `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":"arn:aws:secretsmanager:eu-central-1:777788889999:secret:*"}`}, want: []string{"secrets of 777788889999: the account is not in the snapshot"}},
 		"everything where all Regions of the account were read": {statements: []string{allow("*", "*")}, change: func(s *inventory.Snapshot) {
 			alone(s)
 			s.Accounts[0].Enabled = []string{"eu-central-1"}
@@ -97,6 +107,54 @@ func TestARegionThatNobodyReadIsNotTakenForOneWithoutSecrets(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What could not be read of another account is no doubt about whom nothing of its own lets in there.
+func TestAnAccountThatNobodyReadMattersToWhomMayReadThere(t *testing.T) {
+	const outside, read = "444455556666", "secretsmanager:GetSecretValue"
+	account := inventory.Unread{Part: inventory.PartSecrets, Account: outside, Why: "not asked for"}
+	inRegion := inventory.Unread{Part: inventory.PartSecrets, Account: outside, Region: "eu-west-1", Why: "AccessDenied"}
+	organization := inventory.Unread{Part: inventory.PartOrganization, Why: "AccessDenied"}
+	own := inventory.Unread{Part: inventory.PartSecrets, Account: shop, Region: "eu-west-1", Why: "AccessDenied"}
+	denied := `{"Effect":"Deny","Action":"secretsmanager:*","NotResource":"arn:aws:secretsmanager:*:111122223333:secret:*"}`
+	for sentence, tc := range map[string]struct {
+		unread     inventory.Unread
+		statements []string
+		said       bool
+	}{
+		"a secret by ARN, and a whole account":             {account, []string{allow(read, secretARN("vendor/acme"))}, false},
+		"a secret by ARN, and a Region of an account":      {inRegion, []string{allow(read, secretARN("vendor/acme"))}, false},
+		"a secret by ARN, and the organization":            {organization, []string{allow(read, secretARN("vendor/acme"))}, false},
+		"a secret by ARN, and a Region of its own account": {own, []string{allow(read, secretARN("vendor/acme"))}, true},
+		"everything, and a whole account":                  {account, []string{allow(read, "*")}, true},
+		"everything, and a Region of an account":           {inRegion, []string{allow(read, "*")}, true},
+		"everything, and the organization":                 {organization, []string{allow(read, "*")}, true},
+		"everything of the own account, and an account":    {account, []string{allow(read, "*"), denied}, false},
+		"one Region of the account, and a whole account":   {account, []string{allow(read, "arn:aws:secretsmanager:eu-west-1:444455556666:secret:*")}, true},
+		"a Region by a condition, and a whole account":     {account, []string{`{"Effect":"Allow","Action":"*","Resource":"*","Condition":{"StringEquals":{"aws:RequestedRegion":"eu-west-1"}}}`}, true},
+		"another Region of the account, and one":           {inRegion, []string{allow(read, "arn:aws:secretsmanager:eu-west-2:444455556666:secret:*")}, false},
+		"letting itself in there":                          {inRegion, []string{allow("secretsmanager:PutResourcePolicy", "*")}, true},
+	} {
+		for _, taken := range []bool{false, true} {
+			s := acme()
+			s.Unread = []inventory.Unread{tc.unread}
+			reader := role(shop, "reads", tc.statements...)
+			probe := reader
+			if taken {
+				reader = trusting("reads", `{"AWS":"111122223333"}`, tc.statements...)
+				probe = role(shop, "probe", allow("sts:AssumeRole", reader.ARN))
+				s.Principals = append(s.Principals, probe)
+			}
+			s.Principals = append(s.Principals, reader)
+			found, err := inventory.Prepare(s).Elsewhere(probe.ARN, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if slices.Contains(found.Unread, tc.unread) != tc.said {
+				t.Errorf("%s (taken: %v): %v", sentence, taken, found.Unread)
+			}
+		}
 	}
 }
 

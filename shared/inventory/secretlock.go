@@ -58,8 +58,9 @@ func (a *Access) secretPolicy(s *Secret) *policy.Document {
 // addResourceOrganization adds the RCPs that reach the resource's account, and the condition keys of both locks.
 func (a *Access) addResourceOrganization(t *policy.Target) {
 	t.Context = map[string][]string{"aws:SecureTransport": {"true"}}
+	t.OneOf = map[string][]string{}
 	if at := a.snapshot.TakenAt; !at.IsZero() {
-		askedAt(t, at)
+		askedAt(t, append(a.later, at)...)
 	}
 	org := a.orgs[t.Account]
 	if org == nil {
@@ -84,7 +85,7 @@ func (a *Access) addResourceOrganization(t *policy.Target) {
 
 // ask evaluates one principal before one target.
 func ask(w *asker, t *policy.Target, action string) policy.Decision {
-	r := policy.Request{Principal: w.principal, Action: action, Resource: t.ARN, ResourceAccount: t.Account, Context: t.Context, OneOf: t.OneOf, Open: true,
+	r := policy.Request{Principal: w.principal, Action: action, Resource: t.ARN, Pattern: t.Pattern, ResourceAccount: t.Account, Context: t.Context, OneOf: t.OneOf, Open: true,
 		Unknown: slices.Concat(w.unknown, t.Unknown), Absent: slices.Concat(w.absent, t.Absent)}
 	p := w.policies
 	p.Resource, p.ResourceKind, p.RCPs, p.Grants = t.Policy, t.Kind, t.RCPs, t.Grants

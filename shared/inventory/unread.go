@@ -102,19 +102,11 @@ func (a *Access) missingAccounts() Unread {
 		a.snapshot.Organization.ManagementAccount + " is missing"}
 }
 
-// readsOfMissing reports whether accounts of the organization are missing in the snapshot, and what a principal has of its own may allow
-// it to read secrets there. A secret's policy alone lets in nobody of another account.
+// readsOfMissing reports whether what a principal has of its own may allow it to read secrets of accounts that the snapshot does not hold. A
+// secret's policy alone lets in nobody of another account.
 // Source: IAM User Guide, "Cross-account policy evaluation logic".
 func (a *Access) readsOfMissing(w *asker) bool {
-	if !a.accountsMissing() {
-		return false
-	}
-	reaches := func(resource string) bool { return a.accounts[arn.Of(resource).Account] == nil }
-	return slices.ContainsFunc(w.policies.Identity, func(d *policy.Document) bool {
-		return d.Err() != nil || slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
-			return s.Effect == policy.Allow && s.About(readSecret) && (s.Resources == nil || slices.ContainsFunc(s.Resources, reaches))
-		})
-	})
+	return a.mayAbroad(w, readSecret, func(account string) bool { return a.accounts[account] != nil })
 }
 
 // blind lists what could not be read and could hide a reader of the secret.

@@ -201,10 +201,14 @@ func (a *Access) Ends(principalARN, secretARN, call string, k Key, action string
 	return time.Time{}, nil
 }
 
-// askedAt asks about a target at a time. The target's map is its own.
-func askedAt(t *policy.Target, when time.Time) {
-	t.Context["aws:CurrentTime"] = []string{when.UTC().Format(time.RFC3339)}
-	t.Context["aws:EpochTime"] = []string{strconv.FormatInt(when.Unix(), 10)}
+// askedAt asks about a target at a time, or at one of several. The target's maps are its own.
+func askedAt(t *policy.Target, times ...time.Time) {
+	into := t.Context
+	if len(times) > 1 {
+		into = t.OneOf
+	}
+	into["aws:CurrentTime"] = each(times, func(when time.Time) string { return when.UTC().Format(time.RFC3339) })
+	into["aws:EpochTime"] = each(times, func(when time.Time) string { return strconv.FormatInt(when.Unix(), 10) })
 }
 
 // datesWith are the dates after the snapshot by which its policies, or that of a key that it need not hold, decide.

@@ -80,7 +80,7 @@ func TestAKeyOfAnotherServiceGetsNoAdviceForSecretsManager(t *testing.T) {
 		logs   = `{"Effect":"Allow","Principal":{"Service":"logs.eu-central-1.amazonaws.com"},"Action":"kms:Decrypt","Resource":"*","Condition":{"StringEquals":{"aws:SourceAccount":"111122223333"}}}`
 	)
 	used := inventory.Use{At: now.AddDate(0, 0, -1), Operation: "GenerateDataKeyWithoutPlaintext", Since: now.AddDate(-1, 0, 0)}
-	unused := inventory.Use{Since: now}
+	unused := inventory.Use{Since: now.AddDate(0, 0, -90)}
 	for name, tt := range map[string]struct {
 		use        inventory.Use
 		unread     string

@@ -143,7 +143,7 @@ func TestNoProposedPolicyAllowsWhatTheIAMPoliciesOfAReaderDoNot(t *testing.T) {
 
 func TestAKeyWithoutSecretsIsNotOpenedByItsFix(t *testing.T) {
 	k := fine()
-	k.Policy, k.Use = document(handsOver), inventory.Use{Since: now}
+	k.Policy, k.Use = document(handsOver), inventory.Use{Since: now.AddDate(0, 0, -90)}
 	s := snapshot(k)
 	s.Principals = []inventory.Principal{role("nokms", `{"Effect":"Allow","Action":"secretsmanager:*","Resource":"*"}`)}
 	for _, f := range keyreview.Review(inventory.Prepare(s), standard(), now) {

@@ -222,6 +222,10 @@ func (q *inquiry) othersGrants(decide string) {
 			if len(q.fault.details) > 0 {
 				continue
 			}
+			if unclear := q.unclear(); len(unclear) > 0 {
+				q.fault.namesUnclear(unclear)
+				continue
+			}
 			q.fault.doubt("nothing but a condition on the request itself keeps other AWS accounts out, of whom anybody"+way.says, "name who may")
 		default:
 			continue

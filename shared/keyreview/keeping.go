@@ -1,6 +1,7 @@
 package keyreview
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -42,6 +43,12 @@ func first(tags map[string]string, names []string) string {
 	}
 	return ""
 }
+
+// The periods that KMS takes, in days. Source: KMS API Reference, EnableKeyRotation, RotationPeriodInDays.
+const (
+	ShortestRotation = 90
+	LongestRotation  = 2560
+)
 
 // yearly is the period of automatic rotation where none is given. Source: KMS API Reference, EnableKeyRotation.
 const yearly = 365
@@ -87,9 +94,19 @@ func (r *review) rotation(k *inventory.Key) {
 	if k.Rotation.Enabled {
 		detail = fmt.Sprintf("it rotates every %d days", period)
 	}
+	days := []string{"--rotation-period-in-days", strconv.Itoa(r.std.RotationDays)}
+	var fix string
+	switch {
+	case k.Facts.Unusable():
+		fix = fmt.Sprintf("KMS does not set the rotation of a key that is %s: once it is in use again, enable-key-rotation with %s", k.Facts.State, strings.Join(days, " "))
+	case k.Facts.MultiRegion: // which of its keys the primary is, is not in the snapshot
+		fix = fmt.Sprintf("on the primary key of this multi-Region key alone, whose rotation its replicas share: enable-key-rotation with %s", strings.Join(days, " "))
+	default:
+		fix = r.unlessOutdated(k, awscli.OnKey("enable-key-rotation", k.Facts.ARN, days...))
+	}
 	r.add(guard.KeyRotation, k, Finding{
 		Detail: fmt.Sprintf("%s, %d are required, and it was not rotated in the last %d", detail, r.std.RotationDays, r.std.RotationDays),
-		Fix:    awscli.OnKey("enable-key-rotation", k.Facts.ARN, "--rotation-period-in-days", strconv.Itoa(r.std.RotationDays)),
+		Fix:    fix,
 	})
 }
 
@@ -114,6 +131,18 @@ func (r *review) unused(k *inventory.Key) {
 	if r.now.Sub(since) <= limit {
 		return
 	}
+	used, may := r.seenUsing(k, limit)
+	if used || slices.ContainsFunc(k.Grants, forService) {
+		return // by what KMS does not count, after the snapshot, or for a resource that a service keeps
+	}
+	if may != "" {
+		r.add(guard.KeyUnused, k, Finding{Outcome: guard.Unknown, Detail: may, Fix: whichKey})
+		return
+	}
+	if k.GrantsUnread != "" {
+		r.unknown(guard.KeyUnused, k, "its grants could not be read, by which services use it: "+k.GrantsUnread)
+		return
+	}
 	if why := r.hidden(k); why != "" {
 		r.unknown(guard.KeyUnused, k, "no secret is known to be under it, and "+why)
 		return
@@ -129,15 +158,82 @@ func (r *review) unused(k *inventory.Key) {
 	if len(r.touched[k.Facts.ARN]) > 0 { // by a version without a label, which needs it no more
 		under = "all that is under it opens with another key, too"
 	}
-	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly),
-		Fix: "schedule its deletion when it was off for some weeks and nothing failed; first: " + awscli.OnKey("disable-key", k.Facts.ARN)})
+	fix := "schedule its deletion when it was off for some weeks and nothing failed"
+	if !k.Facts.Unusable() {
+		fix += "; first: " + r.unlessOutdated(k, awscli.OnKey("disable-key", k.Facts.ARN))
+	}
+	r.add(guard.KeyUnused, k, Finding{Detail: under + ", and it " + said + since.Format(time.DateOnly), Fix: fix})
+}
+
+// whichKey is what to do about a call of which the record does not say which key it was about.
+const whichKey = "find out which key that call was about, and keep this one until then"
+
+// seenUsing reports whether the trail has a use of a key within a time, and says what may be one. What may be one of another key, or
+// failed for something else than the key's state, is none where KMS would have counted it before the snapshot.
+func (r *review) seenUsing(k *inventory.Key, limit time.Duration) (used bool, may string) {
+	manages := administration()
+	for _, u := range r.std.Seen {
+		concerned, certain := r.concerns(k, u)
+		if !concerned || slices.Contains(manages, u.Action) || !u.Last.IsZero() && r.now.Sub(u.Last) > limit {
+			continue
+		}
+		switch {
+		case certain && (!u.Maybe || u.failedForState()) && !u.Last.IsZero():
+			return true, ""
+		case may == "" && (u.Last.IsZero() || u.Last.After(r.now) || u.failedForState()):
+			may = fmt.Sprintf("%s may have used it (%s)%s", cmp.Or(u.Principal, "somebody whom the record does not name"), u.Action, on(u.Last))
+		}
+	}
+	return false, may
+}
+
+// whereUnread is of what account and Region something was not read, as far as that is said.
+func whereUnread(u inventory.Unread) string {
+	out := ""
+	if u.Account != "" {
+		out += " of account " + u.Account
+	}
+	if u.Region != "" {
+		out += " in " + u.Region
+	}
+	return out
+}
+
+// missed says who was seen failing to use a key for its state, which therefore needs it; may says of whom that is not certain.
+// Source: KMS API Reference, Decrypt, "Errors".
+func (r *review) missed(k *inventory.Key) (needs, may string) {
+	for _, u := range r.std.Seen {
+		if !u.failedForState() {
+			continue
+		}
+		concerned, certain := r.concerns(k, u)
+		who := cmp.Or(u.Principal, "somebody whom the record does not name")
+		switch {
+		case concerned && certain:
+			return fmt.Sprintf("%s needs it: %s failed with %s%s", who, u.Action, u.Error, on(u.Last)), ""
+		case concerned && may == "":
+			may = fmt.Sprintf("%s may need it: %s failed with %s%s", who, u.Action, u.Error, on(u.Last))
+		}
+	}
+	return "", may
+}
+
+// on is a day, as the end of a sentence; "" where it is not known.
+func on(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return " on " + at.UTC().Format(time.DateOnly)
 }
 
 // hidden says why a secret may be under a key that none is known to be under; "" where none can be.
 func (r *review) hidden(k *inventory.Key) string {
+	if !k.Facts.Symmetric() {
+		return ""
+	}
 	for _, u := range r.snapshot.Unread {
 		if u.Part == inventory.PartSecrets && (u.Region == k.Facts.Region || u.Region == "") {
-			return "the secrets of account " + u.Account + " in " + u.Region + " could not be read: " + u.Why
+			return "the secrets" + whereUnread(u) + " could not be read: " + u.Why
 		}
 	}
 	for i := range r.snapshot.Secrets {
@@ -167,6 +263,7 @@ func latest(a, b time.Time) time.Time {
 
 // needed is DL.KEY.5: secrets under the key, and what an incident of it would find beside their labelled versions.
 func (r *review) needed(k *inventory.Key) {
+	r.changed(guard.KeyNeeded, k, switching)
 	if k.Facts.CanDecrypt() {
 		return
 	}
@@ -174,13 +271,27 @@ func (r *review) needed(k *inventory.Key) {
 	if secrets := r.under[k.Facts.ARN]; len(secrets) > 0 {
 		needs = needing(len(secrets), secrets[0].Facts.Name)
 	} else {
-		needs, unsure = r.needingBeside(k)
+		if needs, unsure = r.needingBeside(k); unsure != "" {
+			unsure = "whether " + unsure + " needs it could not be read"
+		}
+	}
+	var may string
+	if needs == "" {
+		needs, may = r.missed(k)
+		unsure = cmp.Or(unsure, r.hidden(k))
+	}
+	is := "it is " + string(k.Facts.State)
+	if k.Facts.State == guard.KeyStateUnknown {
+		is = "its state could not be read"
 	}
 	switch {
+	case needs == "" && unsure == "" && may == "":
+		return
 	case needs == "" && unsure == "":
+		r.add(guard.KeyNeeded, k, Finding{Outcome: guard.Unknown, Detail: is + ", and " + may, Fix: whichKey})
 		return
 	case needs == "":
-		r.unknown(guard.KeyNeeded, k, fmt.Sprintf("it is %s, and whether %s needs it could not be read", k.Facts.State, unsure))
+		r.unknown(guard.KeyNeeded, k, is+", and "+unsure)
 		return
 	case k.Facts.State == guard.KeyStateUnknown:
 		r.unknown(guard.KeyNeeded, k, "its state could not be read")
@@ -192,11 +303,11 @@ func (r *review) needed(k *inventory.Key) {
 	fix := k.Facts.Mend()
 	switch {
 	case k.Facts.State == guard.KeyDisabled:
-		fix = awscli.OnKey("enable-key", k.Facts.ARN)
+		fix = r.unlessOutdated(k, awscli.OnKey("enable-key", k.Facts.ARN))
 	case ending(k):
-		fix = awscli.OnKey("cancel-key-deletion", k.Facts.ARN) + " && " + awscli.OnKey("enable-key", k.Facts.ARN)
+		fix = r.unlessOutdated(k, awscli.OnKey("cancel-key-deletion", k.Facts.ARN)+" && "+awscli.OnKey("enable-key", k.Facts.ARN))
 	}
-	r.add(guard.KeyNeeded, k, Finding{Detail: fmt.Sprintf("it is %s, and %s", k.Facts.State, needs), Fix: fix})
+	r.add(guard.KeyNeeded, k, Finding{Detail: is + ", and " + needs, Fix: fix})
 }
 
 // needingBeside says which secrets need the key for what no label leads to: a version that is read by its id, or a secret that can still

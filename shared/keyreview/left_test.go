@@ -134,7 +134,7 @@ func TestAPatternOfServicesIsNotSecretsManager(t *testing.T) {
 		statement := `{"Sid":"Use","Effect":"Allow","Principal":"*","Action":"kms:Decrypt","Resource":"*","Condition":{"StringLike":{"kms:CallerAccount":"111122223333"},` + condition + `}}`
 		statement = strings.Replace(statement, `"111122223333"},"StringLike":{`, `"111122223333",`, 1)
 		k := fine()
-		k.Policy, k.Use = document(manageOnly, statement), inventory.Use{Since: now}
+		k.Policy, k.Use = document(manageOnly, statement), inventory.Use{Since: now.AddDate(0, 0, -90)}
 		found := keyreview.Review(inventory.Prepare(snapshot(k)), standard(), now)
 		if (len(found) > 0) != (want != "") || len(found) > 0 && !strings.Contains(found[0].Detail, want) {
 			t.Errorf("%s: %+v, want %q", condition, found, want)
@@ -206,7 +206,7 @@ func TestGrantsAreNotTakenFromWhatWorksByThem(t *testing.T) {
 func TestAStatementOfEverythingButSomeIsNotDroppedForItsGrants(t *testing.T) {
 	k := fine()
 	k.Policy = document(manages, `{"Sid":"S","Effect":"Allow","Principal":{"AWS":"arn:aws:iam::111122223333:role/batch"},"NotAction":["kms:PutKeyPolicy","kms:ReplicateKey"],"Resource":"*"}`)
-	k.Use = inventory.Use{Since: now} // for nothing else than secrets
+	k.Use = inventory.Use{Since: now.AddDate(0, 0, -90)} // for nothing else than secrets
 	s := snapshot(k)
 	s.Principals = append(s.Principals, role("admin", `{"Effect":"Allow","Action":"kms:PutKeyPolicy","Resource":"*"}`), role("batch", `{"Effect":"Allow","Action":"s3:GetObject","Resource":"*"}`))
 	found := keyreview.Review(inventory.Prepare(s), standard(), now)

@@ -16,6 +16,7 @@ import (
 // open is DL.KEY.3: one finding for each statement, and each grant, that lets in more than it must. Conditions count: a
 // statement for everybody that asks for kms:CallerAccount and kms:ViaService lets nobody else in.
 func (r *review) open(k *inventory.Key) {
+	r.changed(guard.KeyOpen, k, lettingIn)
 	if d := r.document(guard.KeyOpen, k); d != nil {
 		managing := r.managing(k, d)
 		for i, s := range d.Statements {
@@ -121,7 +122,7 @@ func name(s policy.Statement, index int) string {
 
 // nobody reports whether a statement names no principal any more.
 func nobody(s policy.Statement) bool {
-	return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated) == 0
+	return s.Principal != nil && !s.Principal.All && len(s.Principal.AWS)+len(s.Principal.Service)+len(s.Principal.Federated)+len(s.Principal.CanonicalUser) == 0
 }
 
 func without(set *policy.PrincipalSet, accounts []string) *policy.PrincipalSet {
@@ -237,7 +238,7 @@ func (r *review) grants(k *inventory.Key) {
 		r.unknown(guard.KeyOpen, k, "its grants could not be read: "+k.GrantsUnread)
 		return
 	}
-	for _, g := range k.Grants {
+	for i, g := range k.Grants {
 		p, err := policy.ParsePrincipal(g.Grantee)
 		if err != nil || p.Account == "" {
 			continue
@@ -246,16 +247,25 @@ func (r *review) grants(k *inventory.Key) {
 			uses := slices.ContainsFunc(g.Operations, func(operation string) bool { return slices.Contains(openActions, "kms:"+operation) })
 			of := inventory.Grant{Grantee: g.Grantee, Operations: []string{"CreateGrant"}}
 			if uses && slices.Contains(g.Operations, "CreateGrant") && !p.ServiceLinked() && !strings.HasPrefix(p.Name, "aws:") && !r.denied(k, p, of) {
+				kept := g
+				kept.Operations = slices.DeleteFunc(slices.Clone(g.Operations), func(operation string) bool { return operation == "CreateGrant" })
+				then, decide := awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID), "whether the grantee needs to hand it on"
+				if why := r.revoked(k, i, kept); why != "" {
+					then, decide = "revoke this one", why
+				}
 				r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s use it and hand that on by grants (%s)", g.ID, g.Grantee, strings.Join(g.Operations, ", ")),
-					Fix: fmt.Sprintf("a grant without CreateGrant in its place, then %s; a person has to decide: whether the grantee needs to hand it on", awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID))})
+					Fix: fmt.Sprintf("a grant without CreateGrant in its place, then %s; a person has to decide: %s", then, decide)})
 			}
 			continue
 		}
 		if r.denied(k, p, g) {
 			continue
 		}
-		r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s of account %s use it (%s), not approved", g.ID, g.Grantee, p.Account, strings.Join(g.Operations, ", ")),
-			Fix: awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID)})
+		fix := awscli.OnKey("revoke-grant", k.Facts.ARN, "--grant-id", g.ID)
+		if why := r.revoked(k, i); why != "" {
+			fix = "approve the account, or revoke the grant; a person has to decide: " + why
+		}
+		r.add(guard.KeyOpen, k, Finding{Detail: fmt.Sprintf("grant %s lets %s of account %s use it (%s), not approved", g.ID, g.Grantee, p.Account, strings.Join(g.Operations, ", ")), Fix: fix})
 	}
 }
 

@@ -136,11 +136,7 @@ func (q *inquiry) world(found bool) (bound bool) {
 		return patterns
 	}
 	if unclear := q.unclear(); len(unclear) > 0 {
-		f.doubt("it names "+strings.Join(unclear, " and ")+", which does not say of which account it is", "remove it")
-		for i := range f.by {
-			f.by[i].Principal = withoutUnclear(f.by[i].Principal)
-		}
-		f.by = slices.DeleteFunc(f.by, nobody)
+		f.namesUnclear(unclear)
 		return false
 	}
 	f.doubt("nothing but a condition on the request itself keeps other AWS accounts out", q.binding())
@@ -386,12 +382,24 @@ func (q *inquiry) unclear() []string {
 // attributed reports whether a name says of which account it is.
 func attributed(name string) bool { return name == "*" || isAccount(name) || arn.Is(name) }
 
+// unattributed reports whether it does not, as the unique id of somebody who was deleted.
+func unattributed(name string) bool { return !attributed(name) }
+
+// namesUnclear finds names that do not say of which account they are, and takes them out.
+func (f *fault) namesUnclear(names []string) {
+	f.doubt("it names "+strings.Join(names, " and ")+", which does not say of which account it is", "remove it")
+	for i := range f.by {
+		f.by[i].Principal = withoutUnclear(f.by[i].Principal)
+	}
+	f.by = slices.DeleteFunc(f.by, nobody)
+}
+
 func withoutUnclear(set *policy.PrincipalSet) *policy.PrincipalSet {
 	if set == nil {
 		return nil
 	}
 	kept := *set
-	kept.AWS, kept.CanonicalUser = slices.DeleteFunc(slices.Clone(set.AWS), func(name string) bool { return !attributed(name) }), nil
+	kept.AWS, kept.CanonicalUser = slices.DeleteFunc(slices.Clone(set.AWS), unattributed), nil
 	return &kept
 }
 

@@ -34,9 +34,12 @@ func (r *review) propose(id guard.ControlID, k *inventory.Key, d *policy.Documen
 	return ""
 }
 
-// together makes one policy of what was proposed for a key, for each alone would put back what another changed.
+// together makes one policy of what was proposed for a key, for each alone would put back what another changed. What is excused, or not asked,
+// stays as it is in those of the others.
 func (r *review) together(k *inventory.Key) {
-	proposed := r.proposed
+	proposed := slices.DeleteFunc(r.proposed, func(p proposal) bool {
+		return !r.findings[p.finding].Waived.IsZero() || !r.std.judges(p.control)
+	})
 	r.proposed = nil
 	if len(proposed) < 2 {
 		return
@@ -70,6 +73,9 @@ func (r *review) unproved(k *inventory.Key, after string, ends ...guard.ControlI
 	if r.proving {
 		return ""
 	}
+	if why := r.outdated(k); why != "" {
+		return why
+	}
 	if after == "" {
 		return "nothing of the statement would be left"
 	}
@@ -79,6 +85,11 @@ func (r *review) unproved(k *inventory.Key, after string, ends ...guard.ControlI
 	d, err := policy.Parse(k.Facts.ARN, []byte(after))
 	if err != nil {
 		return "the policy that would be left cannot be read: " + err.Error()
+	}
+	for i, s := range d.Statements {
+		if s.NotPrincipal != nil && slices.ContainsFunc(s.NotPrincipal.AWS, unattributed) {
+			return name(s, i) + " excepts (NotPrincipal) somebody who was deleted, and KMS takes no policy with such an id: whom to except in its stead"
+		}
 	}
 	if who := r.usersLost(k, d); who != "" {
 		return who
@@ -144,6 +155,10 @@ func (r *review) usersLost(k *inventory.Key, after *policy.Document) string {
 			who = "account " + who
 		}
 		was, by := r.lets(k, before, callers)
+		if was == policy.ImplicitlyDenied {
+			callers = append(callers, sessions(before, callers)...)
+			was, by = r.lets(k, before, callers)
+		}
 		is, left := r.lets(k, after, callers)
 		gone := slices.ContainsFunc(by, func(statement string) bool { return !slices.Contains(left, statement) })
 		switch {
@@ -214,6 +229,28 @@ func seenAs(k *inventory.Key, u Use) []caller {
 	var out []caller
 	for _, name := range []string{p.Name, arn.Of(k.Facts.ARN).Partition.Service(service), arn.PartitionOf(k.Facts.Region).Regional(service, k.Facts.Region)} {
 		out = append(out, caller{principal: policy.Principal{Kind: policy.KindService, Name: name}, action: u.Action})
+	}
+	return out
+}
+
+// sessions are those of roles that a policy names: the record of a use says the role.
+func sessions(d *policy.Document, of []caller) (out []caller) {
+	for _, s := range d.Statements {
+		if s.Principal == nil {
+			continue
+		}
+		for _, name := range s.Principal.AWS {
+			p, err := policy.ParsePrincipal(name)
+			if err != nil || p.Kind != policy.KindSession {
+				continue
+			}
+			for _, c := range of {
+				if c.principal.Kind == policy.KindRole && c.principal.Account == p.Account && c.principal.Name == p.Name {
+					c.principal = p
+					out = append(out, c)
+				}
+			}
+		}
 	}
 	return out
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/inventory"
 	"github.com/doublelock/doublelock/shared/policy"
@@ -23,7 +24,8 @@ type Standard struct {
 	EnvironmentTags []string
 	Approved        []string // other accounts that may use keys
 	Waivers         []guard.Waiver
-	Seen            []Use // of keys, as far as it was recorded: no proposal takes it away
+	Controls        []guard.ControlID // to judge by; none: all. What others would find is let be by the policies that are proposed
+	Seen            []Use             // of keys, as far as it was recorded: no proposal takes it away
 }
 
 // Tag is a tag that must be there, under any of its names.
@@ -72,7 +74,27 @@ func Review(access *inventory.Access, std Standard, now time.Time) []Finding {
 		}
 	}
 	r.notHeld(keys)
-	return r.findings
+	r.notRead()
+	return slices.DeleteFunc(r.findings, func(f Finding) bool { return !std.judges(f.Control.ID) })
+}
+
+func (s Standard) judges(id guard.ControlID) bool {
+	return len(s.Controls) == 0 || slices.Contains(s.Controls, id)
+}
+
+// notRead finds accounts and Regions whose keys nobody could list: each may have what any control finds, and the first one that is asked says so.
+func (r *review) notRead() {
+	control := guard.KeyOpen
+	if !r.std.judges(control) {
+		control = r.std.Controls[0]
+	}
+	for _, u := range r.snapshot.Unread {
+		if u.Part != inventory.PartKeys {
+			continue
+		}
+		keys := arn.PartitionOf(u.Region).New("kms", cmp.Or(u.Region, "*"), cmp.Or(u.Account, "*"), "key/*").String()
+		r.unknown(control, &inventory.Key{Facts: guard.Key{ARN: keys}}, "the keys"+whereUnread(u)+" could not be read: "+u.Why)
+	}
 }
 
 // completed is the snapshot with what it holds of the keys of which replicas say the name alone.

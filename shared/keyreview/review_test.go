@@ -287,7 +287,7 @@ func opens(t *testing.T, k inventory.Key) policy.Answer {
 func TestAKeyIsFineInEveryPartition(t *testing.T) {
 	for region, partition := range map[string]string{"eu-central-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov", "eusc-de-east-1": "aws-eusc"} {
 		k := fine()
-		k.Use = inventory.Use{Since: now}
+		k.Use = inventory.Use{Since: now.AddDate(0, 0, -90)}
 		k.Facts.Region, k.Facts.ARN = region, strings.NewReplacer("eu-central-1", region, "arn:aws:", "arn:"+partition+":").Replace(arn)
 		document, err := preventive.SecretsKeyPolicy(arns.Partition(partition), own, region).JSON()
 		if err != nil {

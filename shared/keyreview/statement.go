@@ -268,6 +268,11 @@ func change(d *policy.Document, by map[int][]policy.Statement) (after, differenc
 			taken[s.SID] = true
 		}
 	}
+	add := func(s policy.Statement) {
+		if s.Principal = withoutDeleted(s.Principal); !nobody(s) {
+			statements = append(statements, s)
+		}
+	}
 	for i, s := range d.Statements {
 		if others, changed := by[i]; changed {
 			for _, other := range others {
@@ -276,18 +281,31 @@ func change(d *policy.Document, by map[int][]policy.Statement) (after, differenc
 					other.SID = name + strconv.Itoa(n)
 				}
 				taken[other.SID] = true
-				statements = append(statements, other)
+				add(other)
 			}
 		} else {
-			statements = append(statements, bare(s))
+			add(bare(s))
 		}
 	}
 	if len(statements) == 0 {
 		return "", ""
 	}
-	changed, err := policy.New(d.Name, statements...)
+	written := policy.Document{Version: d.Version, ID: d.ID, Statements: statements} // a 2008 one knows no variables, and is to mean the same
+	changed, err := policy.Parse(d.Name, written.Print())
 	if err != nil {
 		return "", ""
 	}
 	return string(changed.Minified()), diff(string(d.Print()), string(changed.Print()))
+}
+
+// withoutDeleted leaves out the unique ids of users and roles that were deleted: they match nobody any more, and KMS takes no policy with one.
+// Source: IAM User Guide, "AWS JSON policy elements: Principal": the ARN becomes a unique id where the principal is deleted, and the policy cannot
+// be saved with it.
+func withoutDeleted(set *policy.PrincipalSet) *policy.PrincipalSet {
+	if set == nil {
+		return nil
+	}
+	kept := *set
+	kept.AWS = slices.DeleteFunc(slices.Clone(set.AWS), unattributed)
+	return &kept
 }

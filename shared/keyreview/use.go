@@ -32,6 +32,23 @@ type Use struct {
 	First  time.Time // when it was seen so first; zero where a record does not say
 	Last   time.Time // and last
 	Maybe  bool      // the record does not say all that makes it a use: whether the call succeeded, or whether a service made it
+	Error  string    // code of the error that the call failed with; "" where it succeeded, or that is not known
+}
+
+// keyIn is the ARN of the key that an error message names; "" where it names none.
+func keyIn(message string) string {
+	for word := range strings.FieldsSeq(message) {
+		if of := strings.Trim(word, ".,:;()"); arn.Of(of).Service == "kms" && strings.HasPrefix(arn.Of(of).Resource, "key/") {
+			return of
+		}
+	}
+	return ""
+}
+
+// failedForState reports whether a use failed for the state that the key is in, so that whoever made it needs the key.
+// Source: KMS API Reference, Decrypt, "Errors".
+func (u Use) failedForState() bool {
+	return slices.ContainsFunc([]string{"Disabled", "KMSInvalidState", "InvalidState", "KeyUnavailable"}, func(code string) bool { return u.Error == code || u.Error == code+"Exception" })
 }
 
 // seenActions are those that the policy of a key has to explain: what gets at what the key protects, hands it on or changes it.
@@ -57,6 +74,9 @@ func UsesOf(record trail.Record) []Use {
 	}
 	for i := range uses {
 		uses[i].ID, uses[i].First, uses[i].Last = id, c.Time, c.Time
+		if uses[i].Error = c.ErrorCode; uses[i].failedForState() && wild(uses[i].Key) {
+			uses[i].Key = cmp.Or(keyIn(c.ErrorMessage), uses[i].Key)
+		}
 		uses[i].Maybe = uses[i].Maybe || c.ErrorCode != ""
 	}
 	return uses
@@ -454,11 +474,17 @@ func (r *review) another(k *inventory.Key) string {
 	case !k.Use.At.IsZero():
 		return none + "it was used on " + k.Use.At.Format(time.DateOnly) + " (" + cmp.Or(k.Use.Operation, "by an operation that is not known") + ")"
 	}
+	if tracked := r.now.Sub(k.Use.Since); (k.CreatedAt.IsZero() || k.CreatedAt.Before(k.Use.Since)) && tracked < longEnough {
+		return none + "AWS keeps track of its use only since " + k.Use.Since.Format(time.DateOnly)
+	}
 	if services := serving(k); len(services) > 0 {
 		return none + "its policy is for " + strings.Join(services, " and ")
 	}
 	return ""
 }
+
+// longEnough is how long a key that is older has to be without use on record before that says that nothing uses it.
+const longEnough = 90 * day
 
 // forService reports whether a grant is such as services make to use the key for their resources: to a service or a role of its own, or for
 // something that an encryption context names that is no secret.

@@ -109,6 +109,19 @@ func TestTheAWSManagedKeyCannotBeChanged(t *testing.T) {
 	}
 }
 
+// Who reads a key policy that named somebody who was deleted gets a unique id, and cannot put that again.
+func TestAKeyPolicyCannotNameWhoWasDeleted(t *testing.T) {
+	r := newTestbed(t)
+	key := r.key(open, east)
+	for _, element := range []string{`"Effect":"Deny","Principal":{"AWS":["AROAEXAMPLEGHOST12345","` + open + `"]}`, `"Effect":"Deny","NotPrincipal":{"AWS":["AIDAEXAMPLEGHOST12345","` + open + `"]}`} {
+		text := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"kms:*","Resource":"*"},{` + element + `,"Action":"kms:Sign","Resource":"*"}]}`
+		_, err := r.keys(open, admin, east).PutKeyPolicy(t.Context(), &kms.PutKeyPolicyInput{KeyId: &key, Policy: &text, BypassPolicyLockoutSafetyCheck: true})
+		if code(err) != "MalformedPolicyDocumentException" {
+			t.Errorf("%s: got %v", element, err)
+		}
+	}
+}
+
 func TestAKeyPolicyCannotLockItsWriterOut(t *testing.T) {
 	r := newTestbed(t)
 	keys := r.keys(open, admin, east)

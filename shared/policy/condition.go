@@ -249,7 +249,11 @@ func (t *test) evalEither(c *context, values []string, reason *reasons) truth {
 	for i := 1; i < len(values) && result != maybe; i++ {
 		if t.evalWhole(c, values[i:i+1], reason) != result {
 			reason.missing(t.name)
-			reason.note(t.name + " is " + strings.Join(values, " or ") + ", and AWS does not say which")
+			if t.key.name == "aws:currenttime" || t.key.name == "aws:epochtime" {
+				reason.note("the answer is another from some date on")
+			} else {
+				reason.note(t.name + " is " + strings.Join(values, " or ") + ", and AWS does not say which")
+			}
 			result = maybe
 		}
 	}

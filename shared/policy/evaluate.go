@@ -97,6 +97,9 @@ func (e *evaluation) begin(r *Request, p *Policies) {
 		account = r.Principal.Account
 	}
 	e.context = context{request: r, service: e.service, action: e.action, account: account, lowered: e.narrowed}
+	if r.Pattern {
+		e.context.asked = compileAsked(r.Resource)
+	}
 	e.same = r.Principal.Account != "" && r.Principal.Account == account
 	e.apply()
 }

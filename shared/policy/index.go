@@ -11,6 +11,7 @@ import (
 // Target is a resource with everything attached to it, to be asked about by many principals.
 type Target struct {
 	ARN     string
+	Pattern bool   // as in Request; not in an Index
 	Account string // of the resource; "" takes that in the ARN
 	Kind    ResourceKind
 	Policy  *Document // nil: there is none

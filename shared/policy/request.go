@@ -12,6 +12,7 @@ type Request struct {
 	Principal       Principal
 	Action          string // service:Name, in any case
 	Resource        string // ARN; "*" for actions that have no resource
+	Pattern         bool   // Resource holds wildcards, or policy variables: whether some resource that it matches is allowed
 	ResourceAccount string // 12 digits; "" takes the account in the ARN, or the principal's where that has none
 
 	// Context holds the condition keys of the request, in any case; one without values is known to be absent. Keys that follow
@@ -85,6 +86,7 @@ type context struct {
 	service string // of the action, lower case
 	action  string
 	account string // of the resource
+	asked   glob   // of a request about a pattern
 	lowered bool   // the request's context has only keys in lower case
 	buffer  [1]string
 }

@@ -61,7 +61,7 @@ func (s *Statement) matchesResource(c *context, resource string, reason *reasons
 	}
 	result := no
 	for i := range s.resources {
-		if result = max(result, s.resources[i].match(c, resource, false, reason)); result == yes {
+		if result = max(result, s.resources[i].about(c, resource, reason)); result == yes {
 			break
 		}
 	}

@@ -126,6 +126,12 @@ func prefixOf(service string) string {
 		return "cloudwatch"
 	case "tagging":
 		return "tag"
+	case "cloudcontrolapi":
+		return "cloudformation"
+	case "email":
+		return "ses"
+	case "iotdata":
+		return "iot"
 	}
 	return service
 }

@@ -1,6 +1,7 @@
 package simulate
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -54,6 +55,10 @@ func (call *Call) addDependents(c trail.Change, request map[string]any) {
 	service, name, _ := strings.Cut(call.Request.Action, ":")
 	if service == "kms" || service == "secretsmanager" || strings.HasPrefix(name, "Get") || strings.HasPrefix(name, "List") || strings.HasPrefix(name, "Describe") {
 		return // the first two are known in full
+	}
+	if service == "tag" {
+		call.addTagged(name, request)
+		return
 	}
 	partition := arn.PartitionOf(c.Region)
 	role := func(name string) string { return partition.New("iam", "", c.Account, "role/*"+name).String() }
@@ -146,6 +151,45 @@ func (call *Call) addTagging(ofEC2, unsure string) {
 		tag.Request.Context[service+":CreateAction"] = []string{name}
 	}
 	call.take(tag, unsure)
+}
+
+// addTagged adds the action that tags, or takes tags away, of the service of each resource that a call to the Resource Groups Tagging API names.
+// Source: Resource Groups Tagging API Reference, TagResources and UntagResources, "Minimum permissions".
+func (call *Call) addTagged(name string, request map[string]any) {
+	if name != "TagResources" && name != "UntagResources" {
+		return
+	}
+	action := func(service string) string {
+		own := cmp.Or(TagActions[service], "TagResource")
+		switch {
+		case name == "UntagResources":
+			own = "UntagResource" // where it is no action, any of the service's may be it
+		case service == "s3":
+			own = "PutBucketTagging"
+		}
+		return service + ":" + own
+	}
+	tags, _ := request["tags"].(map[string]any)
+	take := func(action, resource, unsure string) {
+		tag := call.permission(action, resource)
+		for key, value := range tags {
+			tag.Request.Context["aws:RequestTag/"+key] = one(text(value))
+			tag.Request.Context["aws:TagKeys"] = append(tag.Request.Context["aws:TagKeys"], key)
+		}
+		call.take(tag, unsure)
+	}
+	named := texts(request["resourceARNList"])
+	for _, resource := range named {
+		if service := arn.Of(resource).Service; service != "" {
+			take(action(service), resource, "")
+		}
+	}
+	if len(named) > 0 {
+		return
+	}
+	for service := range actionsOf() {
+		take(action(service), "", "which resources were tagged is not in the record")
+	}
 }
 
 // chosen is how parameters begin in which the caller makes the names up, so that none of them says what its value is.

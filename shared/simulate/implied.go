@@ -36,6 +36,7 @@ type uses struct {
 	reads    bool
 	asked    guard.Version // what it reads: an id, labels, neither for the current one
 	rotates  bool          // by a function, with a role of its own
+	linked   string        // account of the replica that the call links, "*" where it does not say which; "" where it links none
 	version  string
 }
 
@@ -44,6 +45,7 @@ type keyName struct {
 	id       string
 	customer bool // surely no AWS managed key
 	managed  bool // surely that of Secrets Manager
+	unsaid   bool // it may be any
 }
 
 type replica struct {
@@ -71,11 +73,15 @@ func usesOf(action, resource string, request map[string]any) uses {
 		object, _ := item.(map[string]any)
 		u.replicas = append(u.replicas, replica{text(object["region"]), keyName{id: text(object["kmsKeyId"])}})
 	}
+	u.linked = cmp.Or(arn.Of(text(request["crossAccountReplicaARN"])).Account, "*")
 	u.does(action, resource)
 	return u
 }
 
 func (u *uses) does(action, resource string) {
+	if action != "secretsmanager:AssociateCrossAccountReplica" {
+		u.linked = ""
+	}
 	switch strings.TrimPrefix(action, "secretsmanager:") {
 	case "CreateSecret":
 		u.writes = maybe
@@ -95,6 +101,7 @@ func (u *uses) does(action, resource string) {
 		u.reads, u.asked = true, guard.Version{Stages: []string{"AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"}}
 	case "RotateSecret":
 		u.rotates = true
+	case "AssociateCrossAccountReplica": // which reads as one that its needs have
 	default:
 		*u = uses{}
 	}
@@ -179,6 +186,14 @@ func (t *Trial) usesOfKeys(call Call) []step {
 		way := replicaWay(call.Request.Action)
 		try(key, way, generateDataKey)
 		add(generateDataKey, key, u.version, step{way: way})
+		if !key.aws { // API Reference, ReplicateSecretToRegions, "Required permissions"
+			add(encryptWithKey, key, "", step{way: way})
+		}
+	}
+	if u.linked != "" { // API Reference, AssociateCrossAccountReplica, "Required permissions"
+		there := at
+		there.account = u.linked
+		add(encryptWithKey, usedKey{at: there}, "", step{})
 	}
 	if u.rotates {
 		call.Request.Principal, call.unsureBound = rotationRole(at), false
@@ -217,6 +232,9 @@ func (t *Trial) resolve(named keyName, at location) usedKey {
 		return k
 	}
 	id := named.id
+	if named.unsaid {
+		return k
+	}
 	if id == "" {
 		id = guard.DefaultKeyAlias
 	}

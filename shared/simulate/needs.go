@@ -76,8 +76,8 @@ func (call *Call) addNeeds(c trail.Change, request map[string]any) {
 	}
 }
 
-// addSecretNeeds: Secrets Manager API Reference, "Required permissions" of BatchGetSecretValue and RotateSecret. What a call's condition
-// keys say, tags and replicas, is in withParts.
+// addSecretNeeds: Secrets Manager API Reference, "Required permissions" of AssociateCrossAccountReplica, BatchGetSecretValue and RotateSecret. What
+// a call's condition keys say, tags and replicas, is in withParts.
 func (call *Call) addSecretNeeds(name string, c trail.Change, request map[string]any) {
 	switch name {
 	case "CreateSecret": // what is known of them is in withParts
@@ -97,10 +97,10 @@ func (call *Call) addSecretNeeds(name string, c trail.Change, request map[string
 			read.unsureSuffix = !suffixed(id)
 			call.take(read, "")
 		}
-		if len(ids) == 0 { // filters, or what is not in the record: of all that the caller may list and read there
+		if len(ids) == 0 { // filters, or what is not said: of all that the caller may list and read there
 			unsure := ""
 			if !call.parametersKnown {
-				unsure = "which secrets were read is not in the record"
+				unsure = "which secrets were read is not said"
 			}
 			call.take(call.permission("secretsmanager:ListSecrets", "*"), unsure)
 			read := call.readOf(arn.PartitionOf(c.Region).New("secretsmanager", c.Region, c.Account, "secret:*").String())
@@ -108,10 +108,31 @@ func (call *Call) addSecretNeeds(name string, c trail.Change, request map[string
 			call.take(read, unsure)
 		}
 	case "RotateSecret":
-		if function := text(request["rotationLambdaARN"]); function != "" {
-			call.take(call.permission("lambda:InvokeFunction", function), "")
+		unsure, function := "", text(request["rotationLambdaARN"])
+		if function == "" {
+			unsure = "which function rotates the secret, if one does, is not said by the call"
 		}
+		call.take(call.permission("lambda:InvokeFunction", function), unsure)
+		call.passesRole(c, text(request["externalSecretRotationRoleArn"]), "whether rotation takes iam:PassRole for the role of an external secret is not documented")
+	case "AssociateCrossAccountReplica":
+		read := call.readOf(call.Request.Resource)
+		read.NoResource, read.unsureSuffix = call.NoResource, call.unsureSuffix
+		call.take(read, "")
+		call.take(call.permission("secretsmanager:AcceptCrossAccountReplication", text(request["crossAccountReplicaARN"])), "")
+		call.passesRole(c, text(request["replicationRoleARN"]), "")
 	}
+}
+
+// passesRole adds that a call hands a role to Secrets Manager, where it names one, or may have.
+func (call *Call) passesRole(c trail.Change, role, unsure string) {
+	if role == "" && call.parametersKnown {
+		return
+	}
+	pass := call.permission(passRole, role)
+	if pass.Request.Context["iam:PassedToService"] = []string{secretsManagerHost}; role == "" {
+		pass.Request.Resource, unsure = arn.PartitionOf(c.Region).New("iam", "", c.Account, "role/*").String(), "whether the call handed over a role is not said"
+	}
+	call.take(pass, unsure)
 }
 
 func (call *Call) readOf(secret string) Call {

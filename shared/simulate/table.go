@@ -2,6 +2,7 @@ package simulate
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,7 +10,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/doublelock/doublelock/shared/arn"
 	"github.com/doublelock/doublelock/shared/policy"
+	"github.com/doublelock/doublelock/shared/trail"
 )
 
 // Row is one line of a request table: a call written down by hand, and what the candidates should do to it.
@@ -71,27 +74,74 @@ func (r Row) call() (Call, error) {
 		request.Resource = "*"
 	}
 	call := Call{Name: r.Name, Request: request, Tool: r.Tool, NoResource: request.Resource == "*" && !TakesNoResource(r.Action)}
-	if strings.HasPrefix(r.Action, "secretsmanager:") {
-		call.uses = r.uses()
-	}
+	call.unsureRole = p.Kind == policy.KindSession && p.PermissionSet() == ""
+	call.addNeedsOf(r)
 	call.addDependentsOf(r.Context)
 	return call, nil
 }
 
-// uses are what the row says of keys. Its context is complete, so a key that it names is the one meant; of a secret that is there
-// it says nothing.
-func (r Row) uses() uses {
-	var u uses
-	for name, values := range r.Context {
-		switch key := strings.ToLower(name); {
+// addNeedsOf adds what a recorded call of the kind takes, of which the row says what its condition keys do, and no more.
+func (call *Call) addNeedsOf(r Row) {
+	service, name, _ := strings.Cut(r.Action, ":")
+	at, said := arn.Of(r.Resource), r.parameters()
+	c := trail.Change{EventSource: service + principalSuffix, EventName: name, Region: cmp.Or(at.Region, text(said["region"])),
+		Account: cmp.Or(r.Account, at.Account, call.Request.Principal.Account)}
+	switch {
+	case service == "secretsmanager":
+		call.uses = r.uses(said)
+		if name != "CreateSecret" { // whose context is complete
+			call.addSecretNeeds(name, c, said)
+		}
+	case text(said["manageMasterUserPassword"]) == "true":
+		call.addSecretsOfServices(c, said)
+	}
+}
+
+// parameters are those of the call that have condition keys, by their names in a record, and the Region.
+func (r Row) parameters() map[string]any {
+	names := map[string]string{"rds:managemasteruserpassword": "manageMasterUserPassword", "aws:requestedregion": "region"}
+	for parameter, key := range secretContext {
+		names[strings.ToLower(key)] = parameter
+	}
+	out := map[string]any{}
+	for key, values := range r.Context {
+		switch key = strings.ToLower(key); {
 		case len(values) == 0:
-		case key == "secretsmanager:kmskeyid", key == "secretsmanager:kmskeyarn" && u.named == nil:
-			u.named = &keyName{id: values[0], customer: true}
+		case names[key] != "":
+			out[names[key]] = values[0]
+		case key == "secretsmanager:addreplicaregions":
+			var list []any
+			for _, region := range values {
+				list = append(list, map[string]any{"region": region})
+			}
+			out["addReplicaRegions"] = list
 		}
 	}
-	u.does(r.Action, r.Resource)
-	if u.named == nil && u.current == nil {
-		return uses{}
+	return out
+}
+
+// uses are what the row says of keys. A key that it names is the one meant. Of the key of a secret that is there it says nothing, and nothing of
+// those of replicas.
+func (r Row) uses(said map[string]any) uses {
+	u := usesOf(r.Action, r.Resource, said)
+	for name, values := range r.Context {
+		if strings.EqualFold(name, "secretsmanager:KmsKeyArn") && len(values) > 0 && u.named == nil {
+			u.named = &keyName{id: values[0]}
+		}
+	}
+	if r.Action == "secretsmanager:ReplicateSecretToRegions" && len(u.replicas) == 0 {
+		u.replicas = []replica{{}}
+	}
+	for i := range u.replicas {
+		u.replicas[i].key.unsaid = true
+	}
+	switch unknown := slices.ContainsFunc(r.Unknown, func(key string) bool {
+		return arn.Match(strings.ToLower(key), "secretsmanager:kmskeyid") || arn.Match(strings.ToLower(key), "secretsmanager:kmskeyarn")
+	}); {
+	case u.named != nil:
+		u.named.customer, u.current = true, nil
+	case unknown:
+		u.current, u.anyKey = nil, true
 	}
 	return u
 }

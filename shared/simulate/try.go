@@ -54,6 +54,7 @@ type Trial struct {
 	rcps     []*policy.Document
 	strict   documents // SCPs and RCPs without exemptions of principals
 	bounds   sync.Map  // by unnamed: of calls about resources that nobody named
+	behind   sync.Map  // by the name of a call that is no action's: the actions of which it may be
 	anything *policy.Document
 	all      *policy.Document
 
@@ -145,6 +146,23 @@ func unsure(v Verdict, why string) Verdict {
 var severity = map[Outcome]int{Unbound: 0, Passes: 0, Exempt: 1, Unknown: 2, Denied: 3}
 
 func (t *Trial) settled(call Call) Verdict {
+	actions := t.actionsBehind(call.Request.Action)
+	var verdicts []Verdict
+	for _, action := range actions {
+		call.Request.Action = action
+		verdicts = append(verdicts, t.settledAs(call))
+	}
+	if len(verdicts) == 1 {
+		return verdicts[0]
+	}
+	v := settle(verdicts)
+	if v.Outcome == Unknown {
+		v.Decision.Why += "; the call is not named like the action that authorizes it, which may be one of several"
+	}
+	return v
+}
+
+func (t *Trial) settledAs(call Call) Verdict {
 	var verdicts []Verdict
 	for _, variant := range t.variants(call) {
 		verdicts = append(verdicts, t.try(variant))
@@ -152,7 +170,7 @@ func (t *Trial) settled(call Call) Verdict {
 	v := settle(verdicts)
 	if found, another := t.secretOf(call); v.Outcome == Unknown && another != "" && call.unsureSuffix && !call.NoResource {
 		call.Request.Resource, call.unsureSuffix = found.ARN, false
-		if t.settled(call).Outcome != Unknown {
+		if t.settledAs(call).Outcome != Unknown {
 			v.Decision.Why += "; " + another
 		}
 	}

@@ -36,9 +36,9 @@ const (
 // calls is every call we know; rules are made from it. What is not in it is ignored by name. Of CloudTrail, that is what does
 // not decide which calls reach EventBridge: event data stores of CloudTrail Lake (DeleteEventDataStore …) and Insights
 // (PutInsightSelectors), which no event comes from. Of EventBridge, it is archives, replays, connections and what only adds
-// (EnableRule). Of Organizations, it is what adds accounts or units, and who else may manage it (PutResourcePolicy,
-// DeregisterDelegatedAdministrator). What is done to our roles, queues, functions, tables, topics, keys, schedules and stacks comes
-// by no rule and is not claimed: SCPs deny it to members, and a pulse that does not arrive finds it.
+// (EnableRule). Of Organizations, it is what adds accounts or units, and who else may manage it (PutResourcePolicy). What is done to our
+// roles, queues, functions, tables, topics, keys, schedules and stacks comes by no rule and is not claimed: SCPs deny it to members, and
+// a pulse that does not arrive finds it. What of that takes our sight away from a member is in unbrought, for who reads a trail.
 var calls = []call{
 	{secretsManager, "CreateSecret", LookAtSecret, ruleSecretChanges, failedAttempt, "a secret was created", false},
 	{secretsManager, "UpdateSecret", LookAtSecret, ruleSecretChanges, failedAttempt, "its key or value may have changed", false},

@@ -89,11 +89,11 @@ func (s *stream) unwrapObject(o map[string]any, index int, why error) error {
 	}
 	for _, read := range []func(map[string]any) row{fromOCSF, fromECS} {
 		if r := read(o); r != nil {
-			return s.rowRead(r, index, nil)
+			return s.rowRead(r, index, r.lacking())
 		}
 	}
 	if r := fromColumns(o); r != nil {
-		return s.rowRead(r, index, missing(o, s.header))
+		return s.rowRead(r, index, missing(o, s.columns))
 	}
 	if inner, found := inside(o, holders); found {
 		return s.rewrapped(inner, index)
@@ -152,8 +152,9 @@ func (s *stream) tableRow(cells []string, index int) error {
 		return nil
 	}
 	o := map[string]any{}
-	for i, name := range s.header {
-		if i < len(cells) && cells[i] != "" {
+	s.columns = s.header[:min(len(s.header), len(cells))]
+	for i, name := range s.columns {
+		if cells[i] != "" {
 			o[strings.TrimSpace(name)] = cells[i]
 		}
 	}

@@ -50,6 +50,24 @@ func missing(row map[string]any, header []string) []string {
 	return out
 }
 
+// lacking lists the members that the row of another schema does not have. errorCode is one of them where the row does not say that the call
+// succeeded.
+func (r row) lacking() []string {
+	var out []string
+	for _, name := range []string{"awsRegion", "eventTime", "eventType", "requestParameters", "userIdentity"} {
+		if r[plainName(name)] == nil {
+			out = append(out, name)
+		}
+	}
+	if r["useridentity"] == nil {
+		out = append(out, invokedBy)
+	}
+	if outcome := r["outcome"]; r["errorcode"] == nil && (outcome == nil && r["responseelements"] == nil || outcome == "failure") {
+		out = append(out, "errorCode")
+	}
+	return out
+}
+
 // hasPart reports whether there are parts of an object as columns.
 func hasPart(has map[string]bool, object string) bool {
 	for column := range has {
@@ -99,15 +117,21 @@ func (c Change) Lacks(member string) bool { return slices.Contains(c.Missing, me
 
 // doubt takes back what was decided by a member that the export does not have.
 func (c *Change) doubt(missing []string) {
+	if c.Request["omitted"] == true && !slices.Contains(missing, "requestParameters") { // by CloudTrail, which leaves out large ones
+		missing = append(missing, "requestParameters")
+	}
 	c.Missing = missing
 	service := watched([]byte(strings.TrimSuffix(c.EventSource, ".amazonaws.com")))
 	row := findCall(service, c.EventName)
-	if row == nil || len(missing) == 0 {
+	if row == nil {
 		return
 	}
 	what, needed := c.undecided(row)
 	c.MayRead = row.reads && c.ErrorCode == "" && (what != "" || c.Read && c.Lacks("userIdentity"))
 	if what != "" {
+		if needed == "requestParameters" && !c.Lacks(needed) { // it is null, which this call never has
+			c.Missing = append(c.Missing, needed)
+		}
 		c.Kind, c.Rule, c.Read = Unknown, "", false
 		c.Reason = "not known: the export has no " + needed + ", which says " + what
 	}
@@ -130,10 +154,12 @@ func (c *Change) undecided(row *call) (what, member string) {
 		return "whether Secrets Manager called", "userIdentity"
 	case row.rule == ruleTamperRules && c.Kind == Tamper && oneOf(deploying, c.EventName) && c.Actor.InvokedBy == "" && c.Lacks(invokedBy):
 		return "whether our own deployment wrote it", "userIdentity"
-	case c.ErrorCode != "" && row.rule != ruleServiceEvents || unnamed == "":
+	case c.ErrorCode != "" && row.rule != ruleServiceEvents:
 		return "", ""
-	case row.rule == ruleTamperRules && c.Kind == Ignored && c.Target == "" && c.Lacks("requestParameters"):
+	case row.rule == ruleTamperRules && c.Kind == Ignored && c.Target == "" && (c.Request == nil || c.Lacks("requestParameters")): // which all of them have
 		return "which rule it is about", "requestParameters"
+	case unnamed == "":
+		return "", ""
 	case (row.kind == LookAtSecret || row.reads && service == secretsManager) && c.Secret.ID == "":
 		return "which secret it is about", unnamed
 	case (row.kind == LookAtKey || row.kind == KeyLifecycle) && c.Key.ID == "" && c.Alias == "":

@@ -24,32 +24,48 @@ func TestAColumnThatAQueryDidNotSelectIsNotKnown(t *testing.T) {
 	}
 	const sm, kms = "secretsmanager.amazonaws.com", "kms.amazonaws.com"
 	whole := `"eventversion":"1.11","useridentity":{"type":"AssumedRole"},"eventtime":"2026-05-04T07:01:00Z","awsregion":"eu-west-1","sourceipaddress":"x","eventid":"e","eventtype":"AwsApiCall"`
+	ocsf := func(api, rest string) string {
+		return `{"class_uid":6003,"time":1790000000000,"metadata":{"uid":"e","event_code":"AwsApiCall"},"cloud":{"region":"eu-west-1"},"actor":{"user":{"uid":"x"}},"api":{"operation":"DisableRule","service":{"name":"events.amazonaws.com"}` + api + `}` + rest + `}`
+	}
+	ecs := func(outcome, rest string) string {
+		return `{"@timestamp":"2026-09-20T10:00:00Z","event":{"provider":"events.amazonaws.com","action":"DisableRule"` + outcome + `},"aws":{"cloudtrail":{"event_version":"1.08"` + rest + `}}}`
+	}
 	for sentence, test := range map[string]struct {
 		in   string
 		want trail.Kind
 		why  string
 	}{
-		"whether a secret was created":                    {table("eventname,eventsource,requestparameters", `CreateSecret,`+sm+`,{name=a}`), trail.Unknown, "no errorCode"},
-		"the same in Lake":                                {lake("eventName,eventSource,requestParameters", `CreateSecret,`+sm+`,{name=a}`), trail.Unknown, "no errorCode"},
-		"the same in lines of JSON":                       {`{"eventName":"CreateSecret","eventSource":"` + sm + `","requestParameters":"{name=a}"}`, trail.Unknown, "no errorCode"},
-		"the same without a single object":                {`{"eventName":"CreateSecret","eventSource":"` + sm + `","awsRegion":"eu-west-1"}`, trail.Unknown, "no errorCode"},
-		"whether a value was read":                        {table("eventname,eventsource,requestparameters", `GetSecretValue,`+sm+`,{secretId=a}`), trail.Unknown, "no errorCode"},
-		"whether a trail was stopped":                     {table("eventname,eventsource,requestparameters", `StopLogging,cloudtrail.amazonaws.com,{name=a}`), trail.Unknown, "no errorCode"},
-		"which key was disabled":                          {table("eventname,eventsource,errorcode", `DisableKey,`+kms+`,`), trail.Unknown, "which key"},
-		"which secret was read":                           {table("eventname,eventsource,errorcode", `GetSecretValue,`+sm+`,`), trail.Unknown, "which secret"},
-		"which rule was switched off":                     {table("eventname,eventsource,errorcode", `DisableRule,events.amazonaws.com,`), trail.Unknown, "which rule"},
-		"whether our deployment wrote a rule":             {table("eventname,eventsource,errorcode,requestparameters", `PutRule,events.amazonaws.com,,{name=doublelock-x}`), trail.Unknown, "whether our own deployment"},
-		"whether a secret was decrypted":                  {table("eventname,eventsource,errorcode,resources", `Decrypt,`+kms+`,,"[{arn=arn:aws:kms:eu-west-1:111122223333:key/1, type=AWS::KMS::Key}]"`), trail.Unknown, "whether a secret was read"},
-		"whether Secrets Manager was denied":              {table("eventname,eventsource,errorcode,requestparameters", `Decrypt,`+kms+`,AccessDenied,{keyId=1}`), trail.Unknown, "whether Secrets Manager called"},
-		"whether a rotation was the service's":            {table("eventname,eventsource,errorcode", `RotationSucceeded,`+sm+`,`), trail.Unknown, "no eventType"},
-		"an empty errorCode is none":                      {table("eventname,eventsource,errorcode,requestparameters", `CreateSecret,`+sm+`,,{name=a}`), trail.LookAtSecret, "created"},
-		"an errorCode is one":                             {table("eventname,eventsource,errorcode,requestparameters", `CreateSecret,`+sm+`,AccessDenied,{name=a}`), trail.AttemptDenied, "denied"},
-		"what failed changed nothing, whatever it was":    {table("eventname,eventsource,errorcode", `DisableKey,`+kms+`,AccessDenied`), trail.Ignored, "nothing changed"},
-		"a response is no failure":                        {table("eventname,eventsource,requestparameters,responseelements", `CreateSecret,`+sm+`,{name=a},{arn=a}`), trail.LookAtSecret, "created"},
-		"an empty response may be one":                    {table("eventname,eventsource,requestparameters,responseelements", `CreateSecret,`+sm+`,{name=a},null`), trail.Unknown, "no errorCode"},
-		"what reads metadata does no more where it fails": {table("eventname,eventsource", `DescribeSecret,`+sm), trail.Ignored, "metadata"},
-		"a whole record of which nulls were left out":     {`{"eventname":"CreateSecret","eventsource":"` + sm + `","requestparameters":"{name=a}",` + whole + `}`, trail.LookAtSecret, "created"},
-		"a record as CloudTrail writes it":                {`{"eventVersion":"1.11","eventName":"CreateSecret","eventSource":"` + sm + `","requestParameters":{"name":"a"}}`, trail.LookAtSecret, "created"},
+		"whether a secret was created":                      {table("eventname,eventsource,requestparameters", `CreateSecret,`+sm+`,{name=a}`), trail.Unknown, "no errorCode"},
+		"the same in Lake":                                  {lake("eventName,eventSource,requestParameters", `CreateSecret,`+sm+`,{name=a}`), trail.Unknown, "no errorCode"},
+		"the same in lines of JSON":                         {`{"eventName":"CreateSecret","eventSource":"` + sm + `","requestParameters":"{name=a}"}`, trail.Unknown, "no errorCode"},
+		"the same without a single object":                  {`{"eventName":"CreateSecret","eventSource":"` + sm + `","awsRegion":"eu-west-1"}`, trail.Unknown, "no errorCode"},
+		"whether a value was read":                          {table("eventname,eventsource,requestparameters", `GetSecretValue,`+sm+`,{secretId=a}`), trail.Unknown, "no errorCode"},
+		"whether a trail was stopped":                       {table("eventname,eventsource,requestparameters", `StopLogging,cloudtrail.amazonaws.com,{name=a}`), trail.Unknown, "no errorCode"},
+		"which key was disabled":                            {table("eventname,eventsource,errorcode", `DisableKey,`+kms+`,`), trail.Unknown, "which key"},
+		"which secret was read":                             {table("eventname,eventsource,errorcode", `GetSecretValue,`+sm+`,`), trail.Unknown, "which secret"},
+		"which rule was switched off":                       {table("eventname,eventsource,errorcode", `DisableRule,events.amazonaws.com,`), trail.Unknown, "which rule"},
+		"whether our deployment wrote a rule":               {table("eventname,eventsource,errorcode,requestparameters", `PutRule,events.amazonaws.com,,{name=doublelock-x}`), trail.Unknown, "whether our own deployment"},
+		"whether a secret was decrypted":                    {table("eventname,eventsource,errorcode,resources", `Decrypt,`+kms+`,,"[{arn=arn:aws:kms:eu-west-1:111122223333:key/1, type=AWS::KMS::Key}]"`), trail.Unknown, "whether a secret was read"},
+		"whether Secrets Manager was denied":                {table("eventname,eventsource,errorcode,requestparameters", `Decrypt,`+kms+`,AccessDenied,{keyId=1}`), trail.Unknown, "whether Secrets Manager called"},
+		"whether a rotation was the service's":              {table("eventname,eventsource,errorcode", `RotationSucceeded,`+sm+`,`), trail.Unknown, "no eventType"},
+		"an empty errorCode is none":                        {table("eventname,eventsource,errorcode,requestparameters", `CreateSecret,`+sm+`,,{name=a}`), trail.LookAtSecret, "created"},
+		"an errorCode is one":                               {table("eventname,eventsource,errorcode,requestparameters", `CreateSecret,`+sm+`,AccessDenied,{name=a}`), trail.AttemptDenied, "denied"},
+		"what failed changed nothing, whatever it was":      {table("eventname,eventsource,errorcode", `DisableKey,`+kms+`,AccessDenied`), trail.Ignored, "nothing changed"},
+		"a response is no failure":                          {table("eventname,eventsource,requestparameters,responseelements", `CreateSecret,`+sm+`,{name=a},{arn=a}`), trail.LookAtSecret, "created"},
+		"an empty response may be one":                      {table("eventname,eventsource,requestparameters,responseelements", `CreateSecret,`+sm+`,{name=a},null`), trail.Unknown, "no errorCode"},
+		"a row that is cut short does not say if it failed": {table("eventname,eventsource,requestparameters,errorcode", `CreateSecret,`+sm+`,{name=a}`), trail.Unknown, "no errorCode"},
+		"nor which rule it is about":                        {table("eventname,eventsource,errorcode,requestparameters", `DisableRule,events.amazonaws.com,`), trail.Unknown, "which rule"},
+		"nor does OCSF without the request":                 {ocsf(``, `,"status":"Success"`), trail.Unknown, "which rule"},
+		"nor with other members that it has no name for":    {ocsf(``, `,"status":"Success","unmapped":{"eventType":"AwsApiCall"}`), trail.Unknown, "which rule"},
+		"OCSF that has it does":                             {ocsf(`,"request":{"data":"{\"name\":\"doublelock-x\"}"}`, `,"status":"Success"`), trail.Tamper, "switched off"},
+		"OCSF does not say that it succeeded":               {ocsf(`,"request":{"data":"{\"name\":\"doublelock-x\"}"}`, ``), trail.Unknown, "no errorCode"},
+		"it says that it failed, and not why":               {ocsf(`,"request":{"data":"{\"name\":\"doublelock-x\"}"}`, `,"status":"Failure"`), trail.Unknown, "no errorCode"},
+		"nor does ECS without the request":                  {ecs(`,"outcome":"success"`, ``), trail.Unknown, "which rule"},
+		"ECS that has it does":                              {ecs(`,"outcome":"success"`, `,"request_parameters":"{name=doublelock-x}"`), trail.Tamper, "switched off"},
+		"ECS does not say that it succeeded":                {ecs(``, `,"request_parameters":"{name=doublelock-x}"`), trail.Unknown, "no errorCode"},
+		"what reads metadata does no more where it fails":   {table("eventname,eventsource", `DescribeSecret,`+sm), trail.Ignored, "metadata"},
+		"a whole record of which nulls were left out":       {`{"eventname":"CreateSecret","eventsource":"` + sm + `","requestparameters":"{name=a}",` + whole + `}`, trail.LookAtSecret, "created"},
+		"a record as CloudTrail writes it":                  {`{"eventVersion":"1.11","eventName":"CreateSecret","eventSource":"` + sm + `","requestParameters":{"name":"a"}}`, trail.LookAtSecret, "created"},
 	} {
 		events := 0
 		err := trail.Read(strings.NewReader(test.in), "in", func(r trail.Record) error {

@@ -17,13 +17,9 @@ func fromOCSF(o map[string]any) row {
 		return nil
 	}
 	user, session := at(o, "actor", "user"), at(o, "actor", "session")
-	identity := map[string]any{
-		"type": at(user, "type"), "arn": first(at(user, "uid"), at(user, "uuid")), "principalId": at(user, "uid_alt"),
-		"accountId": first(at(user, "account", "uid"), at(user, "account_uid")), "userName": at(user, "name"),
-		"invokedBy": at(o, "actor", "invoked_by"),
-	}
-	if issuer := at(session, "issuer"); issuer != nil {
-		identity["sessionContext"] = map[string]any{"sessionIssuer": map[string]any{"arn": issuer, "type": "Role"}}
+	var identity any
+	if o["actor"] != nil {
+		identity = identityOf(o, user, session)
 	}
 	return row{
 		"eventname": operation, "eventsource": at(o, "api", "service", "name"), "eventtime": first(at(o, "time_dt"), at(o, "time")),
@@ -33,8 +29,28 @@ func fromOCSF(o map[string]any) row {
 		"sourceipaddress": first(at(o, "src_endpoint", "ip"), at(o, "src_endpoint", "domain")), "useragent": at(o, "http_request", "user_agent"),
 		"requestparameters": first(at(o, "api", "request", "data"), unmapped(o, "requestParameters")),
 		"responseelements":  first(at(o, "api", "response", "data"), unmapped(o, "responseElements")),
-		"useridentity":      identity, "resources": resourcesOf(o["resources"]),
+		"useridentity":      identity, "resources": resourcesOf(o["resources"]), "outcome": outcomeOf(o["status"]),
 	}
+}
+
+func identityOf(o map[string]any, user, session any) map[string]any {
+	identity := map[string]any{
+		"type": at(user, "type"), "arn": first(at(user, "uid"), at(user, "uuid")), "principalId": at(user, "uid_alt"),
+		"accountId": first(at(user, "account", "uid"), at(user, "account_uid")), "userName": at(user, "name"),
+		"invokedBy": at(o, "actor", "invoked_by"),
+	}
+	if issuer := at(session, "issuer"); issuer != nil {
+		identity["sessionContext"] = map[string]any{"sessionIssuer": map[string]any{"arn": issuer, "type": "Role"}}
+	}
+	return identity
+}
+
+// outcomeOf is what OCSF and ECS say of whether a call went well: success or failure; nil where they do not.
+func outcomeOf(status any) any {
+	if text, is := status.(string); is {
+		return strings.ToLower(text)
+	}
+	return nil
 }
 
 // unmapped is what of a record OCSF has no member for: an object, or members with dotted names.
@@ -144,6 +160,7 @@ func fromECS(o map[string]any) row {
 		"sourceipaddress": first(at(o, "source", "ip"), at(o, "source", "address")), "useragent": at(o, "user_agent", "original"),
 		"requestparameters": first(at(own, "flattened", "request_parameters"), own["request_parameters"]),
 		"responseelements":  first(at(own, "flattened", "response_elements"), own["response_elements"]),
+		"outcome":           outcomeOf(at(o, "event", "outcome")),
 	}
 	for name, value := range own {
 		if plain := plainName(name); out[plain] == nil {

@@ -25,12 +25,13 @@ type stream struct {
 	readErr  error // other than io.EOF
 	reported bool  // readErr was yielded
 
-	number int      // of values at the top of the input so far
-	depth  int      // of carriers around this input
-	behind bool     // events stand behind something else on their lines
-	inRows bool     // within the list of rows of a table
-	header []string // of its columns
-	comma  byte     // that parts its cells
+	number  int      // of values at the top of the input so far
+	depth   int      // of carriers around this input
+	behind  bool     // events stand behind something else on their lines
+	inRows  bool     // within the list of rows of a table
+	header  []string // of its columns
+	columns []string // of the row that is read: those of the header that it has a part for
+	comma   byte     // that parts its cells
 }
 
 func (s *stream) window() []byte { return s.buf[s.start:s.end] }

@@ -37,7 +37,8 @@ With --only it proves isolation instead: exit code 2 when the principal can open
 can change what decides, and also when that cannot be ruled out. It names the statements, the steps or the right. A right
 is ruled out only where it is known what follows from it: one that makes a service run code, makes users or roles, or that
 nobody knows, is no isolation. Nor is a Region or an account where it may read secrets and that the snapshot did not read:
-take one of all Regions (inventory --region), or deny it the others. Whom the policies of secrets that were not read let in
+take one of all Regions (inventory --region), or deny it the others. It holds from the time of the snapshot on: what opens
+from some date on is not isolated. Whom the policies of secrets that were not read let in
 is not asked. Rights to write data, and to call what others run, are named; what the others' code does
 with that is not asked.
 
@@ -74,6 +75,9 @@ func runCan(env *command.Env, access *inventory.Access, principal string, only [
 	allowed, err := secretARNs(access, only)
 	if err != nil {
 		return err
+	}
+	if allowed != nil {
+		access = access.FromNowOn()
 	}
 	can, err := access.Can(principal)
 	if err != nil {

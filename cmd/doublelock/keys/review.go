@@ -36,14 +36,17 @@ lock of its own. Conditions and Denies count: a statement for everybody that ask
 no finding, one that others may fit is, and so is a key that nobody can manage. Each finding shows the statement and the
 smallest change of the policy that mends it.
 
-What is required can be said in a YAML or JSON file (--standard): rotationDays, unusedDays, secrets, applications,
-environments (most under one key), approved (accounts). Accounts that the configuration approves are approved, and what its
-waivers excuse is listed and is no finding.
+What is required can be said in a YAML or JSON file (--standard): rotationDays (90 to 2560, as KMS takes), unusedDays,
+secrets, applications, environments (most under one key), approved (accounts). Accounts that the configuration approves are
+approved. What its waivers excuse is listed and is no finding, and no policy that is proposed for another takes it away; nor
+does one take away what --control leaves out.
 
 No policy is proposed that takes the key from somebody who was seen using it (--trail), be it a principal, another account or
 a service, as far as CloudTrail recorded that. A call that names its key by an alias, or not at all, may be a use of every key
 that its caller may use, and so may one that failed for another reason than rights, or whose export left out whether it
 succeeded. Nor is one proposed after which nobody of the account, past its SCPs, RCPs and boundaries, could change the policy.
+A grant is revoked on the same terms. What the trail shows to be changed after the snapshot was taken gets a row, and no fix
+but to take it again.
 
 Who may not read the organization (a snapshot taken with --own in a member account) knows no SCP or RCP: who can manage a key is
 unknown. --without-scps takes those that could not be read to be none, and says so: what a proposal promises then holds as far
@@ -53,8 +56,8 @@ With --approved it judges nothing, and lists the keys that carry an alias or tag
 look at them before the SCP that protects those is attached, which stops only what comes. Recorded CloudTrail (--trail,
 read like that of "doublelock replay") says since when and by whom, and whether that role may approve.
 
-Exit codes: 0 nothing to say, 1 an error, 2 findings; what could not be read is a finding, and so is
-a key of --approved that is not known to carry that by somebody who may approve.`,
+Exit codes: 0 nothing to say, 1 an error, 2 findings; keys that could not be listed, and what could not be read of one, are
+findings, and so is a key of --approved that is not known to carry that by somebody who may approve.`,
 		Example: `  doublelock keys review --snapshot org.json
   doublelock keys review -s org.json --control DL.KEY.3 -o json | jq '{key, after}' # the policies as they should be
   doublelock keys review -s org.json --approved --trail trail/                      # before doublelock-approval is attached`,
@@ -101,17 +104,18 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	if err != nil {
 		return err
 	}
-	if std.Seen, err = seen(ctx, env, trails); err != nil {
+	covered := map[location]bool{}
+	if std.Seen, err = seen(ctx, env, trails, covered); err != nil {
 		return err
 	}
 	now := access.Snapshot().TakenAt // an old snapshot says what was true then
 	if now.IsZero() {
 		now = env.Now()
 	}
-	found := keyreview.Review(access, std, now)
-	if len(controls) > 0 {
-		found = slices.DeleteFunc(found, func(f keyreview.Finding) bool { return !slices.Contains(controls, string(f.Control.ID)) })
+	for _, id := range controls {
+		std.Controls = append(std.Controls, guard.ControlID(id))
 	}
+	found := keyreview.Review(access, std, now)
 	if env.AsJSON() {
 		err = writeReviewJSON(env, found)
 	} else {
@@ -122,6 +126,9 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	}
 	input.NoteUnread(env, access.Snapshot().Unread)
 	input.NoteAssumed(env, access.Assumed())
+	if len(trails) > 0 {
+		noteUncovered(env, access.Snapshot(), covered)
+	}
 	fmt.Fprintln(env.Stderr, summary(found, len(access.Snapshot().Keys)))
 	if slices.ContainsFunc(found, func(f keyreview.Finding) bool { return f.Waived.IsZero() }) {
 		return command.Found()
@@ -129,11 +136,29 @@ func runKeysReview(ctx context.Context, env *command.Env, access *inventory.Acce
 	return nil
 }
 
-// seen reads who used which key, a line for each way, with its first and last time.
-func seen(ctx context.Context, env *command.Env, trails []string) ([]keyreview.Use, error) {
+// location is an account and Region. Of a record whose export left one out, it may be any, so that it is "".
+type location struct{ account, region string }
+
+// noteUncovered says of which keys the trail has nothing to say: that nobody was seen using them says nothing.
+func noteUncovered(env *command.Env, s *inventory.Snapshot, covered map[location]bool) {
+	said := map[location]bool{}
+	for _, k := range s.Keys {
+		at := location{k.Facts.Account, k.Facts.Region}
+		known := covered[at] || covered[location{"", at.region}] || covered[location{at.account, ""}] || covered[location{}]
+		if k.Facts.Manager == guard.ManagerAWS || known || said[at] {
+			continue
+		}
+		said[at] = true
+		fmt.Fprintf(env.Stderr, "doublelock: keys review: the trail has no event of account %s in %s: who uses its keys is not known by it\n", output.Printable(at.account), output.Printable(at.region))
+	}
+}
+
+// seen reads who used which key, a line for each way, with its first and last time, and of which locations there are records.
+func seen(ctx context.Context, env *command.Env, trails []string, covered map[location]bool) ([]keyreview.Use, error) {
 	var out []keyreview.Use
 	known := map[keyreview.Use]int{}
 	broken, err := readTrails(ctx, env, trails, func(r trail.Record) {
+		covered[location{r.Change.Account, r.Change.Region}] = true
 		for _, u := range keyreview.UsesOf(r) {
 			way := u
 			way.First, way.Last = time.Time{}, time.Time{}
@@ -248,6 +273,9 @@ func readStandard(env *command.Env, config, path string) (keyreview.Standard, er
 	}{std.RotationDays, std.UnusedDays, std.Secrets, std.Applications, std.Environments, nil}
 	if err := settings.UnmarshalYAML(raw, &file, yaml.Strict()); err != nil {
 		return std, fmt.Errorf("read standard %s: %s", path, strings.Join(strings.Fields(yaml.FormatError(err, false, false)), " "))
+	}
+	if file.RotationDays < keyreview.ShortestRotation || file.RotationDays > keyreview.LongestRotation {
+		return std, fmt.Errorf("read standard %s: rotationDays is %d: KMS rotates every %d to %d days", path, file.RotationDays, keyreview.ShortestRotation, keyreview.LongestRotation)
 	}
 	std.RotationDays, std.UnusedDays = file.RotationDays, file.UnusedDays
 	std.Secrets, std.Applications, std.Environments = file.Secrets, file.Applications, file.Environments

@@ -41,9 +41,13 @@ Decisions:
   key_lifecycle   a key was enabled, disabled or deleted: blast radius
   denied_read     a reader did not get a value: the watchdog's business
   attempt_denied  somebody tried and was stopped: nothing exists
-  tamper          a trail, one of our rules, our bus or what binds the organization was touched
+  tamper          a trail, one of our rules, roles or stacks, our bus or what binds the organization was touched
+  policy_binds    policies of the organization bind more than before
   unknown         a table or query left out the column that decides; the reason names it
   ignored         nothing to do; the reason says why
+
+What is done to our roles and stacks, a Region that is disabled, an account that closes itself and who stops to be a delegated administrator
+are tamper without a RULE: no rule brings these calls to the hub, so they are seen in a trail alone. SCPs deny most of them to members.
 
 The table leaves out what is ignored; --decision ignored shows it, and so does -o json, which has every event. An event
 that does not say its account or time is shown whatever --account or --since say.
@@ -142,12 +146,13 @@ func (r *replay) run(ctx context.Context, paths []string) error {
 }
 
 func (r *replay) event(record trail.Record) error {
-	r.counts[record.Change.Kind]++
-	if !r.only.asked(record.Change) {
+	change := record.InTrail()
+	r.counts[change.Kind]++
+	if !r.only.asked(change) {
 		r.others++
 		return nil
 	}
-	if err := r.print(record.Change); err != nil {
+	if err := r.print(change); err != nil {
 		return fmt.Errorf("write event: %w", err)
 	}
 	return nil

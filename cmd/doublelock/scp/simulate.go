@@ -71,9 +71,12 @@ question. By doublelock-choice it is closed only where the question about that w
 otherwise. By doublelock-kms it is closed unless an answer (kms.layer, organizations.scp.kms-layer) says that it passes, and
 unclear where nobody asked about that way and another one passes.
 
-A trail is read like that of "doublelock replay". Requests are a JSON or YAML list of
+A trail is read like that of "doublelock replay". CloudTrail names the operation, which is not always the action that authorizes it: where no
+action is named so, and none is known for it, what a candidate says of any action of the service makes the call unknown. Requests are a JSON or YAML list of
   {name, principal, action, resource, account, context: {key: [values]}, unknownContext: [keys], tool, expected}
 where expected is one of the words above or "passes". Without a resource it is about any that its action may be about.
+The key of a secret, unless a --snapshot has it, the function that rotates one, and the path of the role of a session are not in a request:
+where one of them decides it is unknown.
 
 Exit codes: 0 nothing breaks, 1 an error, 2 something breaks, a request is not as expected, or a quota is exceeded.
 Bypasses that stay open are listed and do not change the exit code: some cannot be closed by any policy.`,

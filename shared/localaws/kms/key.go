@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/doublelock/doublelock/shared/localaws/core"
+	"github.com/doublelock/doublelock/shared/policy"
 )
 
 func keyOperations() map[string]core.Operation {
@@ -307,6 +308,9 @@ func checkKeyPolicy(c *core.Call, text string, bypass bool) error {
 	if core.CheckDocument(text) != nil {
 		return &core.Error{Code: "MalformedPolicyDocumentException", Message: "Policy contains a statement that is not valid."}
 	}
+	if namesDeleted(text) {
+		return &core.Error{Code: "MalformedPolicyDocumentException", Message: "Policy contains a statement with one or more invalid principals."}
+	}
 	if bypass || c.Caller.Service != "" {
 		return nil
 	}
@@ -316,6 +320,20 @@ func checkKeyPolicy(c *core.Call, text string, bypass bool) error {
 		return &core.Error{Code: "MalformedPolicyDocumentException", Message: "The new key policy will not allow you to update the key policy in the future."}
 	}
 	return nil
+}
+
+// namesDeleted reports whether a policy names a user or role by its unique id, as policies do that named one who was deleted since.
+// Source: IAM User Guide, "AWS JSON policy elements: Principal": such a policy cannot be saved.
+func namesDeleted(text string) bool {
+	d, err := policy.Parse("key policy", []byte(text))
+	if err != nil {
+		return false
+	}
+	return slices.ContainsFunc(d.Statements, func(s policy.Statement) bool {
+		return slices.ContainsFunc([]*policy.PrincipalSet{s.Principal, s.NotPrincipal}, func(set *policy.PrincipalSet) bool {
+			return set != nil && slices.ContainsFunc(set.AWS, func(name string) bool { return strings.HasPrefix(name, "AROA") || strings.HasPrefix(name, "AIDA") })
+		})
+	})
 }
 
 func getKeyLastUsage(c *core.Call) (any, error) {
