@@ -47,7 +47,7 @@ func (v *visit) rollback(ctx context.Context, why string) error {
 	case !j.goingBack() && !j.Moved(s): // what was begun may have set the key back already
 		return v.nothingToUndo(ctx, why, now)
 	}
-	if err := v.Effects.Free(ctx); err != nil {
+	if err := v.Effects.Unpaused(ctx); err != nil {
 		return err
 	}
 	switch err := v.MayChange(ctx, j.Account); {

@@ -79,8 +79,8 @@ func (e *Effects) Paused(ctx context.Context) (*PausedError, error) {
 	return nil, nil
 }
 
-// Free errs with *PausedError where the brake is set. An ErrFenced either way: who asks it sends nothing.
-func (e *Effects) Free(ctx context.Context) error {
+// Unpaused errs with *PausedError where the brake is set. An ErrFenced either way: who asks it sends nothing.
+func (e *Effects) Unpaused(ctx context.Context) error {
 	switch paused, err := e.Paused(ctx); {
 	case err != nil:
 		return fmt.Errorf("%w: %w", ErrFenced, err)

@@ -362,7 +362,7 @@ func (h *Hold) Do(ctx context.Context, c Change) (Outcome, error) {
 	case there:
 		return Found, h.settle(ctx, next, Found)
 	}
-	if err := h.e.Free(ctx); err != nil {
+	if err := h.e.Unpaused(ctx); err != nil {
 		return "", err
 	}
 	if !next.Counted && c.Allow != nil {
@@ -426,7 +426,7 @@ const sentWithin = SignedFor / 2
 // check is the last thing before the bytes go: it is written, by the owner that it was, that they do. That moves the counter, so
 // whoever waits for this worker waits from here for as long as AWS takes the call. Its own time counts.
 func (h *Hold) check(ctx context.Context, from moment) error {
-	if err := h.e.Free(ctx); err != nil {
+	if err := h.e.Unpaused(ctx); err != nil {
 		return err
 	}
 	asked := h.e.moment()
