@@ -174,6 +174,8 @@ func (d *driver) begin(do func(context.Context)) {
 func (d *driver) depart() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	// Who gave up in the step in which its call left, such as a heartbeat whose owner is done: whether the call came so far was the runtime's choice.
+	d.leaving = slices.DeleteFunc(d.leaving, func(c *call) bool { return c.request.Context().Err() != nil })
 	slices.SortStableFunc(d.leaving, func(a, b *call) int {
 		return cmp.Or(strings.Compare(a.of.name, b.of.name), strings.Compare(a.service, b.service), strings.Compare(a.operation, b.operation),
 			bytes.Compare(a.asks(), b.asks()), bytes.Compare(a.body, b.body))
