@@ -105,6 +105,7 @@ var rooms = map[string][]string{
 	"cmd/doublelock/input":                {"cmd/doublelock/command", "cmd/doublelock/output", "shared/inventory", "shared/migration", "shared/settings", "shared/trail", "github.com/spf13/cobra", "github.com/goccy/go-yaml"},
 	"cmd/doublelock/flags":                {"github.com/spf13/cobra", "github.com/spf13/pflag"},
 	"cmd/doublelock/caller":               {"shared/cloud", "shared/guard"},
+	"cmd/doublelock/hub":                  {"cmd/doublelock/command", "cmd/doublelock/input", "shared/cloud", "shared/cloud/profile", "shared/cloud/table", "shared/settings"},
 	"cmd/doublelock/locks":                {"shared/inventory", "shared/policy"},
 	"cmd/doublelock/commandtest":          {"cmd/doublelock/command", "cmd/doublelock/flags", "cmd/doublelock/output", "github.com/spf13/cobra"},
 	"cmd/doublelock/audit":                commandLine("cmd/doublelock/caller", "shared/cloud", "shared/cloud/*", "shared/fleet", "shared/fleet/live/accounts", "shared/guard", "shared/settings"), // fleet: which SCPs are attached
@@ -118,10 +119,10 @@ var rooms = map[string][]string{
 	"cmd/doublelock/inventory":            commandLine("shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/inventory"),
 	"cmd/doublelock/keys":                 commandLine("shared/guard", "shared/inventory", "shared/keyreview", "shared/preventive", "shared/settings", "shared/trail", "github.com/goccy/go-yaml"), // trail: who was seen using or approving keys
 	"cmd/doublelock/migrate":              commandLine("shared/awscli", "shared/fleet", "shared/fleet/live/*", "shared/cloud", "shared/cloud/*", "shared/guard", "shared/inventory", "shared/migration", "shared/operator", "shared/settings", "shared/store", "shared/trail", "shared/window"),
-	"cmd/doublelock/pause":                commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/settings", "shared/store"),
+	"cmd/doublelock/pause":                commandLine("cmd/doublelock/hub", "shared/guard", "shared/settings", "shared/store"),
 	"cmd/doublelock/policy":               commandLine("shared/policy", "shared/policy/policytest"),
 	"cmd/doublelock/readers":              commandLine("cmd/doublelock/locks", "shared/inventory", "shared/policy"),
-	"cmd/doublelock/repair":               commandLine("shared/cloud", "shared/cloud/*", "shared/guard", "shared/migration", "shared/settings", "shared/store"),
+	"cmd/doublelock/repair":               commandLine("cmd/doublelock/hub", "shared/cloud", "shared/cloud/table", "shared/guard", "shared/migration", "shared/store"),
 	"cmd/doublelock/replay":               commandLine("shared/trail"),
 	"cmd/doublelock/scp":                  commandLine("shared/conformance", "shared/guard", "shared/inventory", "shared/policy", "shared/preventive", "shared/settings", "shared/simulate", "shared/trail"), // conformance: what AWS answered
 	"cmd/doublelock/version":              commandLine(),

@@ -234,6 +234,15 @@ func (k *killed) message(i operator.Instruction) []byte {
 	return batch
 }
 
+// plan is what was planned for a chain.
+func (c *chain) plan() (migration.Plan, error) {
+	raw, err := os.ReadFile(c.file)
+	if err != nil {
+		return migration.Plan{}, err
+	}
+	return migration.LoadPlan(bytes.NewReader(raw))
+}
+
 // moves takes a chain a step on: apply, go ahead, or back.
 func (k *killed) moves(c *chain, calls map[string]int, disturb bool, step string) error {
 	if !c.worker {
@@ -241,11 +250,7 @@ func (k *killed) moves(c *chain, calls map[string]int, disturb bool, step string
 			"back": {"rollback", "--secret", c.secret, "--reason", "the app broke"}}[step]
 		return k.step(c, step, calls, disturb, handlers.Remediate, nil, "doublelock-ahead", append([]string{"migrate"}, args...)...)
 	}
-	raw, err := os.ReadFile(c.file)
-	if err != nil {
-		return err
-	}
-	p, err := migration.LoadPlan(bytes.NewReader(raw))
+	p, err := c.plan()
 	if err != nil {
 		return err
 	}
@@ -386,11 +391,7 @@ func (k *killed) play(calls map[string]int, disturb bool, n int) []ended {
 		if err != nil || !c.worker {
 			return err
 		}
-		raw, err := os.ReadFile(c.file)
-		if err != nil {
-			return err
-		}
-		p, err := migration.LoadPlan(bytes.NewReader(raw))
+		p, err := c.plan()
 		if err != nil {
 			return err
 		}

@@ -462,21 +462,11 @@ func TestAttemptsAndReadsThatWereDeniedArePublishedButNotForPeople(t *testing.T)
 func TestTagsWaitWhileChangesArePausedAndTheEventIsDone(t *testing.T) {
 	w := newWorld()
 	s := w.add("app", "")
-	pause := func(on bool) {
-		t.Helper()
-		b, err := w.intents.Brake(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if ok, err := w.intents.SetBrake(t.Context(), b.Turned(store.Turn{On: on, By: "arn:alice", At: w.now, Reason: "INC-7"})); !ok || err != nil {
-			t.Fatal(ok, err)
-		}
-	}
-	pause(true)
+	w.intents.Turn(t, true, w.now)
 	if failed := handle(t, w.handler(), call{name: "CreateSecret", secret: s.ARN}.body()); len(failed) > 0 || w.tagged > 0 || len(w.published) == 0 || w.load(s.ARN).State != guard.StateDefault {
 		t.Errorf("failed %v, tagged %d times, %d notices, state %s", failed, w.tagged, len(w.published), w.load(s.ARN).State)
 	}
-	pause(false)
+	w.intents.Turn(t, false, w.now)
 	if failed := handle(t, w.handler(), call{name: "UpdateSecret", secret: s.ARN, id: "later"}.body()); len(failed) > 0 || w.tagged != 1 {
 		t.Errorf("after it was let go: failed %v, tagged %d times", failed, w.tagged)
 	}

@@ -63,7 +63,7 @@ func (h *Handler) row(ctx context.Context, q store.Quarantined) (open bool, err 
 		return false, h.Records.End(ctx, q.Copy, store.EndedAnew)
 	}
 	h.Log.ErrorContext(ctx, "read row", "copy", q.Copy, "kind", q.Kind, "id", q.ID, "action", "set aside", "reason", q.Reason)
-	row := guard.Row{Copy: q.Copy, Kind: q.Kind, ID: q.ID, Reason: q.Reason, Blocks: q.Kind == migration.DocumentKind || q.Kind == store.KindIntent || q.Kind == store.KindBrake, Newer: q.Newer}
+	row := guard.Row{Copy: q.Copy, Kind: q.Kind, ID: q.ID, Reason: q.Reason, Blocks: migration.Blocks(q.Kind), Newer: q.Newer}
 	return true, h.find(ctx, resource, func(rec guard.Record) guard.Record {
 		return guard.ReconcileRow(rec, resource, h.Account, h.Home, row, h.Waivers, h.Now())
 	})

@@ -51,7 +51,7 @@ type Handler struct {
 	Namespace string        // of the metric
 	Late      string        // name of the metric: notices that waited for too long
 	TooLate   time.Duration // how long that is
-	Effects   Brake         // may be nil: nothing is measured of it
+	Brake     Brake         // may be nil: nothing is measured of it
 	Paused    string        // name of the metric: whether changes are paused
 	Now       func() time.Time
 	Later     handlers.Later // may be nil
@@ -106,10 +106,10 @@ func (h *Handler) read(body []byte) (beat bool, change trail.Change, err error) 
 
 // brake measures whether changes are paused. What is not known stops them, and is measured when it is.
 func (h *Handler) brake(ctx context.Context) error {
-	if h.Effects == nil {
+	if h.Brake == nil {
 		return nil
 	}
-	paused, err := h.Effects.Paused(ctx)
+	paused, err := h.Brake.Paused(ctx)
 	if err != nil {
 		return err
 	}

@@ -55,7 +55,7 @@ func TestEachHeartbeatMeasuresWhetherChangesArePaused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var log bytes.Buffer
-			h := &watchdog.Handler{Heartbeat: stillness{}, Namespace: "Doublelock", Effects: tt.lever, Paused: "ChangesPaused", Now: time.Now, Account: "222222222222", Log: slog.New(slog.NewJSONHandler(&log, nil))}
+			h := &watchdog.Handler{Heartbeat: stillness{}, Namespace: "Doublelock", Brake: tt.lever, Paused: "ChangesPaused", Now: time.Now, Account: "222222222222", Log: slog.New(slog.NewJSONHandler(&log, nil))}
 			task := `{"source":"doublelock","detail-type":"Doublelock Schedule","account":"222222222222","detail":{"task":"heartbeat"}}`
 			answer, err := h.Handle(t.Context(), events.SQSEvent{Records: []events.SQSMessage{{MessageId: "m", Body: task}}})
 			if failed := len(answer.BatchItemFailures) > 0; err != nil || failed != (tt.lever.err != nil) {

@@ -35,6 +35,6 @@ func Wire(ctx context.Context, getenv func(string) string, now func() time.Time,
 			Records: table.Open(c, h.Table), Bus: h.Notices(), Namespace: settings.MetricNamespace, Metric: settings.MetricCoverage, Now: h.Now, Log: h.Log,
 		},
 		Reads:   Migrations{Engine: machine.Engine, Secrets: secrets.New(c), Log: h.Log},
-		Account: h.Account, Outbox: h.Notices(), Namespace: settings.MetricNamespace, Late: settings.MetricLate, TooLate: outbox.TooLate, Effects: machine.Engine.Effects, Paused: settings.MetricPaused, Now: h.Now, Later: h.Later(), Hides: h.Queue(), Log: h.Log,
+		Account: h.Account, Outbox: h.Notices(), Namespace: settings.MetricNamespace, Late: settings.MetricLate, TooLate: outbox.TooLate, Brake: machine.Engine.Effects, Paused: settings.MetricPaused, Now: h.Now, Later: h.Later(), Hides: h.Queue(), Log: h.Log,
 	}, nil
 }

@@ -149,8 +149,8 @@ func (c *fakeOrganization) Late(context.Context) (int, error) {
 	return c.late, c.err("table", "")
 }
 
-func (c *fakeOrganization) Brake(context.Context) (store.Turn, error) {
-	return c.brake, c.err("table", "")
+func (c *fakeOrganization) Brake(context.Context) (store.Brake, error) {
+	return store.Brake{}.Turned(c.brake), c.err("table", "")
 }
 
 func (c *fakeOrganization) doctor() *fleet.Doctor {

@@ -59,7 +59,7 @@ func (d *Doctor) brake(ctx context.Context) Row {
 	row := d.hubRow(CheckBrake, "changes")
 	ctx, cancel := d.limit(ctx)
 	defer cancel()
-	t, err := d.Hub.Brake(ctx)
+	b, err := d.Hub.Brake(ctx)
 	bad, unreadable := errors.AsType[*store.Unreadable](err)
 	switch {
 	case unreadable:
@@ -68,8 +68,8 @@ func (d *Doctor) brake(ctx context.Context) Row {
 		row.fail(redeployHub, noTable)
 	case err != nil:
 		row.cannot(err, "Run doctor with rights to read the hub's table.")
-	case t.On:
-		row.fail("When its cause is gone, run doublelock resume --reason TEXT.", "changes are paused since %s by %s: %s", t.At.Format(time.RFC3339), t.By, t.Reason)
+	case b.Paused() != nil:
+		row.fail("When its cause is gone, run doublelock resume --reason TEXT.", "%s", b.Paused().Error())
 	default:
 		row.ok("changes are made")
 	}

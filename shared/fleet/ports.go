@@ -27,7 +27,7 @@ type Hub interface {
 	// Late counts the notices that could not be put on the bus for an hour.
 	Late(ctx context.Context) (int, error)
 	// Brake says whether changes are paused.
-	Brake(ctx context.Context) (store.Turn, error)
+	Brake(ctx context.Context) (store.Brake, error)
 }
 
 // Trail is a trail that records an account and Region.

@@ -38,9 +38,9 @@ func (s *Spent) set(limit string, until time.Time) {
 	s.until[limit] = until
 }
 
-// left reports whether changes are not paused, and the limits of the hour, the account's first, allow another one; and
-// otherwise what the job waits for. It takes nothing.
-func (v *visit) left(ctx context.Context) (bool, error) {
+// free reports whether changes are not paused, and the limits of the hour allow another one; and otherwise what the job waits
+// for. It takes nothing.
+func (v *visit) free(ctx context.Context) (bool, error) {
 	switch paused, err := v.Effects.Paused(ctx); {
 	case err != nil:
 		return false, err
@@ -48,6 +48,12 @@ func (v *visit) left(ctx context.Context) (bool, error) {
 		v.waitFor(paused)
 		return false, nil
 	}
+	return v.left(ctx)
+}
+
+// left reports whether the limits of the hour, the account's first, allow another change, and otherwise what the job
+// waits for. It takes nothing.
+func (v *visit) left(ctx context.Context) (bool, error) {
 	names, until := HourNames(v.Now(), v.job.Account)
 	for i, most := range v.limits() {
 		limit := limitOf(names[i], most)
@@ -134,7 +140,7 @@ func (v *visit) early(ctx context.Context) (Step, bool, error) {
 	if j.Plan == "" && v.order == nil {
 		return Step{}, false, nil // it is only looked at
 	}
-	ok, err := v.left(ctx)
+	ok, err := v.free(ctx)
 	return v.wait, !ok && err == nil, err
 }
 
@@ -145,7 +151,7 @@ func (v *visit) tooEarly(ctx context.Context, seen Seen) (bool, error) {
 	if !due {
 		return false, nil
 	}
-	ok, err := v.left(ctx)
+	ok, err := v.free(ctx)
 	return !ok, err
 }
 

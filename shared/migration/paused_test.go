@@ -16,13 +16,7 @@ import (
 // pause sets the brake, or lets go of it.
 func (w *fake) pause(t *testing.T, on bool) {
 	t.Helper()
-	b, err := w.intents.Brake(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ok, err := w.intents.SetBrake(t.Context(), b.Turned(store.Turn{On: on, By: "arn:alice", At: w.now, Reason: "CHG-1"})); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
+	w.intents.Turn(t, on, w.now)
 }
 
 const pausedBy = "changes are paused since "

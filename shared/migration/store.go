@@ -16,6 +16,11 @@ import (
 // DocumentKind is what jobs are kept as.
 const DocumentKind = "migration"
 
+// Blocks reports that what rests on a row of a kind stands still while it cannot be read.
+func Blocks(kind string) bool {
+	return kind == DocumentKind || kind == store.KindIntent || kind == store.KindBrake
+}
+
 // NewStore keeps jobs as documents of kind DocumentKind, grouped by account, and what is older of their lists as entries.
 func NewStore(d store.Documents, e store.Entries) *Documents { return &Documents{d, e} }
 

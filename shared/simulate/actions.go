@@ -3,6 +3,7 @@ package simulate
 import (
 	_ "embed"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -110,7 +111,7 @@ func (t *Trial) apart(service string, names []string) []string {
 		for _, documents := range [][]*policy.Document{t.scps, t.rcps} {
 			for _, d := range documents {
 				for i := range d.Statements {
-					about.WriteByte("01"[btoi(d.Statements[i].About(action))])
+					about.WriteString(strconv.FormatBool(d.Statements[i].About(action)))
 				}
 			}
 		}
@@ -120,11 +121,4 @@ func (t *Trial) apart(service string, names []string) []string {
 		}
 	}
 	return out
-}
-
-func btoi(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

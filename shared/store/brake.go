@@ -37,6 +37,14 @@ func (b Brake) Now() Turn {
 	return b.Turns[len(b.Turns)-1]
 }
 
+// Paused says that changes are paused, and by whom; nil: they are made.
+func (b Brake) Paused() *PausedError {
+	if now := b.Now(); now.On {
+		return &PausedError{now}
+	}
+	return nil
+}
+
 // Turned is the brake after another turn.
 func (b Brake) Turned(t Turn) Brake {
 	b.Turns = append(append([]Turn{}, b.Turns...), t)
@@ -73,10 +81,7 @@ func (e *Effects) Paused(ctx context.Context) (*PausedError, error) {
 	if err != nil {
 		return nil, fmt.Errorf("ask whether changes are paused: %w", err)
 	}
-	if now := b.Now(); now.On {
-		return &PausedError{now}, nil
-	}
-	return nil, nil
+	return b.Paused(), nil
 }
 
 // Unpaused errs with *PausedError where the brake is set. An ErrFenced either way: who asks it sends nothing.

@@ -13,20 +13,9 @@ import (
 	"github.com/doublelock/doublelock/shared/store/storetest"
 )
 
-func (s *stage) turn(t *testing.T, on bool) {
-	t.Helper()
-	b, err := s.intents.Brake(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if ok, err := s.intents.SetBrake(t.Context(), b.Turned(store.Turn{On: on, By: "arn:alice", At: s.now, Reason: "CHG-1"})); !ok || err != nil {
-		t.Fatal(ok, err)
-	}
-}
-
 func TestNothingIsCountedJournaledOrSentWhileTheBrakeIsSet(t *testing.T) {
 	s := newStage()
-	s.turn(t, true)
+	s.intents.Turn(t, true, s.now)
 	_, err := s.worker("w").Do(t.Context(), target, s.change(true, true))
 	paused, is := errors.AsType[*store.PausedError](err)
 	if !is || paused.By != "arn:alice" || s.asked+len(s.noted)+s.sent > 0 {
@@ -35,7 +24,7 @@ func TestNothingIsCountedJournaledOrSentWhileTheBrakeIsSet(t *testing.T) {
 	if owner, err := s.worker("x").Owner(t.Context(), target); owner != "" || err != nil {
 		t.Errorf("it is owned by %q, %v", owner, err)
 	}
-	s.turn(t, false)
+	s.intents.Turn(t, false, s.now)
 	if how, err := s.worker("w").Do(t.Context(), target, s.change(true, true)); how != store.Made || err != nil {
 		t.Errorf("after it was let go: %q, %v", how, err)
 	}
@@ -44,7 +33,7 @@ func TestNothingIsCountedJournaledOrSentWhileTheBrakeIsSet(t *testing.T) {
 func TestABrakeThatIsSetWhileAChangeIsBegunStopsItsBytes(t *testing.T) {
 	s := newStage()
 	c := s.change(true, true)
-	c.Journal = func(context.Context, time.Time) error { s.turn(t, true); return nil }
+	c.Journal = func(context.Context, time.Time) error { s.intents.Turn(t, true, s.now); return nil }
 	_, err := s.worker("w").Do(t.Context(), target, c)
 	if _, is := errors.AsType[*store.PausedError](err); !is || !errors.Is(err, store.ErrFenced) || s.sent > 0 {
 		t.Fatalf("%v, sent %d times", err, s.sent)

@@ -2,22 +2,18 @@
 package pause
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/hub"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
-	"github.com/doublelock/doublelock/shared/cloud"
-	"github.com/doublelock/doublelock/shared/cloud/profile"
-	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
@@ -106,24 +102,6 @@ func (p *pausing) flags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&p.reason, "reason", "", "why, for everybody who asks what the hub waits for")
 }
 
-// open opens the hub's table with the environment's credentials.
-func (p *pausing) open(ctx context.Context) (*cloud.Cloud, store.Brakes, error) {
-	o := cloud.FromEnv(p.env.Getenv)
-	o.Now, o.Session, o.AssumeRoles = p.env.Now, "pause", false
-	if _, missing := os.Stat(cmp.Or(p.config, input.ConfigName)); p.config != "" || missing == nil && p.env.Getenv(settings.EnvConfig) == "" {
-		config, _, err := input.Config(p.env, p.config)
-		if err != nil {
-			return nil, nil, err
-		}
-		o.Region = cmp.Or(o.Region, config.Regions.Home)
-	}
-	c, err := profile.Open(ctx, o)
-	if err != nil {
-		return nil, nil, err
-	}
-	return c, table.Open(c, cmp.Or(p.env.Getenv(settings.EnvTable), settings.HubName)), nil
-}
-
 // mostReason keeps a reason short enough for every message that repeats it.
 const mostReason = 200
 
@@ -135,7 +113,7 @@ func (p *pausing) turn(ctx context.Context, doing string, on bool) error {
 	case len(p.reason) > mostReason || output.Printable(p.reason) != p.reason:
 		return fmt.Errorf("%s: --reason takes one line of at most %d characters", doing, mostReason)
 	}
-	c, brakes, err := p.open(ctx)
+	c, brakes, err := hub.Open(ctx, p.env, p.config, "pause")
 	if err != nil {
 		return err
 	}
@@ -206,7 +184,7 @@ func (p *pausing) say(t store.Turn, changed bool) error {
 }
 
 func (p *pausing) show(ctx context.Context) error {
-	_, brakes, err := p.open(ctx)
+	_, brakes, err := hub.Open(ctx, p.env, p.config, "pause")
 	if err != nil {
 		return err
 	}

@@ -2,25 +2,22 @@
 package repair
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/doublelock/doublelock/cmd/doublelock/command"
+	"github.com/doublelock/doublelock/cmd/doublelock/hub"
 	"github.com/doublelock/doublelock/cmd/doublelock/input"
 	"github.com/doublelock/doublelock/cmd/doublelock/output"
 	"github.com/doublelock/doublelock/shared/cloud"
-	"github.com/doublelock/doublelock/shared/cloud/profile"
 	"github.com/doublelock/doublelock/shared/cloud/table"
 	"github.com/doublelock/doublelock/shared/guard"
 	"github.com/doublelock/doublelock/shared/migration"
-	"github.com/doublelock/doublelock/shared/settings"
 	"github.com/doublelock/doublelock/shared/store"
 )
 
@@ -61,33 +58,10 @@ Exit codes: 0 every row can be read, 1 an error, 2 rows are in quarantine.`,
 
 func (r *repairing) flags(cmd *cobra.Command) { input.ConfigFlag(cmd, &r.config, input.OrEnvironment) }
 
-// open opens the hub's table with the environment's credentials: in the environment contract, or by the configuration.
-func (r *repairing) open(ctx context.Context) error {
-	o := cloud.FromEnv(r.env.Getenv)
-	o.Now, o.Session, o.AssumeRoles = r.env.Now, "repair", false
-	runtime := settings.Runtime{}
-	text := r.env.Getenv(settings.EnvConfig)
-	_, missing := os.Stat(cmp.Or(r.config, input.ConfigName))
-	switch {
-	case text != "" && r.config == "":
-		var err error
-		if runtime, err = settings.ParseRuntime(text); err != nil {
-			return err
-		}
-	case r.config != "" || missing == nil:
-		config, _, err := input.Config(r.env, r.config)
-		if err != nil {
-			return err
-		}
-		runtime, o.Region = config.Runtime(), cmp.Or(o.Region, config.Regions.Home)
-	}
-	o.KeepGone = time.Duration(runtime.Keep) * 24 * time.Hour
-	var err error
-	if r.cloud, err = profile.Open(ctx, o); err != nil {
-		return err
-	}
-	r.rows = table.Open(r.cloud, cmp.Or(r.env.Getenv(settings.EnvTable), settings.HubName))
-	return nil
+// open opens the hub's table.
+func (r *repairing) open(ctx context.Context) (err error) {
+	r.cloud, r.rows, err = hub.Open(ctx, r.env, r.config, "repair")
+	return err
 }
 
 func (r *repairing) list(ctx context.Context, all bool) error {
@@ -145,7 +119,7 @@ func stateOf(q store.Quarantined) string {
 		return q.End
 	case q.Newer:
 		return "newer"
-	case q.Kind == migration.DocumentKind, q.Kind == store.KindIntent, q.Kind == store.KindBrake:
+	case migration.Blocks(q.Kind):
 		return "BLOCKS"
 	}
 	return "open"

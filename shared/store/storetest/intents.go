@@ -3,6 +3,8 @@ package storetest
 import (
 	"context"
 	"sync"
+	"testing"
+	"time"
 
 	"github.com/doublelock/doublelock/shared/store"
 )
@@ -75,6 +77,18 @@ func (m *Intents) SetBrake(_ context.Context, b store.Brake) (bool, error) {
 	b.Revision++
 	m.brake = b
 	return true, nil
+}
+
+// Turn sets the brake or lets go of it, as Alice does for a change.
+func (m *Intents) Turn(t testing.TB, on bool, at time.Time) {
+	t.Helper()
+	b, err := m.Brake(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if ok, err := m.SetBrake(t.Context(), b.Turned(store.Turn{On: on, By: "arn:alice", At: at, Reason: "CHG-1"})); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
 }
 
 var _ store.Brakes = (*Intents)(nil)

@@ -201,10 +201,7 @@ func (h hubParts) Late(ctx context.Context) (int, error) {
 	return outbox.Late(ctx, h.table.Outbox(), h.c.Options().Now().Add(-outbox.TooLate))
 }
 
-func (h hubParts) Brake(ctx context.Context) (store.Turn, error) {
-	b, err := h.table.Brake(ctx)
-	return b.Now(), err
-}
+func (h hubParts) Brake(ctx context.Context) (store.Brake, error) { return h.table.Brake(ctx) }
 
 func (h hubParts) Unreadable(ctx context.Context) (int, error) {
 	open, err := h.table.Open(ctx)
